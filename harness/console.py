@@ -1,0 +1,60 @@
+"""What people and machines see: text and tables through rich, facts as JSON."""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.errors import SessionbaseError
+
+# Without a terminal rich would cut tables at 80 columns; logs have room.
+_LOG_WIDTH = 160
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, width=None if stream.isatty() else _LOG_WIDTH, highlight=False, emoji=False
+    )
+
+
+def say(text: str) -> None:
+    """Print a line of the result."""
+    _console(stderr=False).print(escape(text), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Print a line about what is going on, apart from the result, to standard error."""
+    _console(stderr=True).print(escape(text), style="dim", soft_wrap=True)
+
+
+def show_json(facts: object) -> None:
+    """Print facts as one JSON document, and nothing else."""
+    sys.stdout.write(json.dumps(facts, indent=2, default=str) + "\n")
+
+
+def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table. Numbers stand to the right."""
+    lines = [list(row) for row in rows]
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        numeric = bool(lines) and all(isinstance(line[place], int) for line in lines)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*("" if cell is None else escape(str(cell)) for cell in line))
+    _console(stderr=False).print(table)
+
+
+def show_error(error: SessionbaseError) -> None:
+    """Print an error for a person: what, where, what to do."""
+    console = _console(stderr=True)
+    console.print(f"[bold red]error:[/] {escape(error.what)}", soft_wrap=True)
+    if error.excerpt:
+        console.print(escape(error.excerpt), soft_wrap=True)
+    if error.hint:
+        console.print(f"[bold]what to do:[/] {escape(error.hint)}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""A private Postgres for machines that have none: one folder, no root, no Docker."""

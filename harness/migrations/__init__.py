@@ -1,0 +1,1 @@
+"""Migrations: what is on disk, what the ledger knows, what follows, and doing it."""

@@ -1,0 +1,71 @@
+"""Settings, all from the environment or the project's .env file. The README lists them."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from harness.errors import ExitCode, SessionbaseError
+
+PROJECT = Path(__file__).resolve().parent.parent
+SQL = PROJECT / "sql"
+EXAMPLES = PROJECT / "examples" / "legacy"
+
+
+class Settings(BaseSettings):
+    """What can be set. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SESSIONBASE_",
+        env_file=PROJECT / ".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    """The server to use instead of the embedded one, as a postgresql:// URL or conninfo."""
+
+    home: Path = PROJECT / ".sessionbase"
+    """Where the embedded server's data and fetched tools are kept."""
+
+    postgres_bin: Path | None = None
+    """A folder with initdb, pg_ctl and postgres (15 to 18) to use instead of the wheel's."""
+
+    lock_timeout_ms: int = Field(default=2_000, gt=0)
+    """How long a migration waits for a table lock, in milliseconds, before it tries again."""
+
+    lock_tries: int = Field(default=10, gt=0)
+    """How often a migration tries to get its locks."""
+
+    migrate_wait_s: int = Field(default=60, ge=0)
+    """How long to wait for another `invoke migrate` on the same database, in seconds."""
+
+    pg_prove: Path | None = Field(default=None, validation_alias="PG_PROVE")
+    """The pg_prove program; without it, the PATH, then Debian's package."""
+
+    pgtap_sql: Path | None = Field(default=None, validation_alias="PGTAP_SQL")
+    """pgTAP's pgtap.sql; without it, the system's Postgres, then Debian's package."""
+
+
+def load() -> Settings:
+    """Read the settings.
+
+    Raises SessionbaseError (BAD_SETTINGS) that names each wrong variable, and never its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise SessionbaseError(
+            ExitCode.BAD_SETTINGS,
+            "; ".join(wrong),
+            hint="See the settings in README.md and .env.example.",
+        ) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """Name the environment variable that a validation error is about."""
+    name = str(location[0])
+    return name if name.isupper() else f"SESSIONBASE_{name}".upper()

@@ -1,0 +1,9 @@
+-- ops.migrations: the files of sql/ that are in force. No account data, so no row level security.
+-- Who may: its owner, as which the runner of migrations writes it; a reviewer reads it.
+set local role sessionbase_owner;
+
+revoke all on ops.migrations
+from public, app_user, app_server, importer, import_definer, electric_repl, electric_read, reviewer;
+
+grant select on ops.migrations to reviewer;
+-- Not granted: insert, update and delete to anybody but the owner.

@@ -1,0 +1,9 @@
+-- sync.shapes: what Electric may serve. No account data, so no row level security.
+-- Who may: a reviewer reads it.
+set local role sessionbase_owner;
+
+revoke all on sync.shapes
+from public, app_user, app_server, importer, import_definer, electric_repl, electric_read, reviewer;
+
+grant select on sync.shapes to reviewer;
+-- Not granted: insert, update and delete to anybody. Shapes come with migrations.
