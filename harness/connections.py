@@ -46,7 +46,7 @@ class Server:
 def server_of_url(url: str) -> Server:
     """Make a Server of DATABASE_URL. Raises SessionbaseError (BAD_SETTINGS) if it is not one."""
     try:
-        parts = conninfo_to_dict(url)
+        parts: dict[str, Any] = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         # libpq's message can quote the URL, password included, so it is not passed on.
         raise SessionbaseError(

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich import box
@@ -31,6 +32,17 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Print a line about what is going on, apart from the result, to standard error."""
     _console(stderr=True).print(escape(text), style="dim", soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Show one line that says what is being done, on a terminal; elsewhere nothing."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("") as status:
+        yield lambda text: status.update(escape(text))
 
 
 def show_json(facts: object) -> None:

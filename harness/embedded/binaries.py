@@ -81,7 +81,7 @@ def find_binaries(settings: Settings) -> Binaries:
     Postgres refuses to run as root, so root runs it as nobody, from a place nobody can reach.
     Raises SessionbaseError (MISSING_TOOL).
     """
-    folder = settings.postgres_bin or _wheel_folder() / "pginstall" / "bin"
+    folder = _programs(settings)
     if not (folder / "initdb").exists():
         raise SessionbaseError(
             ExitCode.MISSING_TOOL,
@@ -95,6 +95,15 @@ def find_binaries(settings: Settings) -> Binaries:
     if settings.postgres_bin is None and not _is_reachable(folder):
         folder = _copy_wheel(home_of(settings) / "binaries")
     return Binaries(folder, run_as=account)
+
+
+def find_psql(settings: Settings) -> Path:
+    """Find psql beside the server's programs, for the caller to run."""
+    return _programs(settings) / "psql"
+
+
+def _programs(settings: Settings) -> Path:
+    return settings.postgres_bin or _wheel_folder() / "pginstall" / "bin"
 
 
 def _wheel_folder() -> Path:

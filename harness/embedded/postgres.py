@@ -172,7 +172,13 @@ class EmbeddedPostgres:
             port = self._free_port()
             (self._folder / "port").write_text(str(port))
             result = self._pg_ctl(
-                "start", "-t", str(_START_SECONDS), "-l", str(self._folder / "log"), "-o", f"-p {port}"
+                "start",
+                "-t",
+                str(_START_SECONDS),
+                "-l",
+                str(self._folder / "log"),
+                "-o",
+                f"-p {port}",
             )
             if result == 0:
                 return

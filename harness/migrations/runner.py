@@ -36,10 +36,19 @@ Tell = Callable[[str], None]
 class Migrator:
     """Brings a database to the state of a folder of SQL files."""
 
-    def __init__(self, settings: Settings, folder: Path = SQL, tell: Tell = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path = SQL,
+        *,
+        tell: Tell = lambda _: None,
+        warn: Tell = lambda _: None,
+    ) -> None:
+        """folder: what sql/ is here. tell hears what is being done; warn why it has to wait."""
         self._settings = settings
         self._folder = folder
         self._tell = tell
+        self._warn = warn
 
     def plan(self, server: Server) -> Plan:
         """Say what would be done. Changes nothing, waits for nothing."""
@@ -83,7 +92,7 @@ class Migrator:
 
         if is_free():
             return
-        self._tell("another migrate works on this database; waiting for it")
+        self._warn("another migrate works on this database; waiting for it")
         try:
             Retrying(
                 retry=retry_if_result(lambda free: not free),
@@ -108,7 +117,7 @@ class Migrator:
             retry=retry_if_exception(_is_lock_timeout),
             wait=wait_exponential_jitter(initial=0.2, max=5),
             stop=stop_after_attempt(self._settings.lock_tries),
-            before_sleep=lambda state: self._tell(
+            before_sleep=lambda state: self._warn(
                 f"a table is locked by others; this was try {state.attempt_number} "
                 f"of {self._settings.lock_tries}"
             ),
@@ -221,7 +230,7 @@ def _transaction_id(connection: Connection) -> object:
 
 
 def _refuse_invalid_indexes(connection: Connection, file: SqlFile) -> None:
-    """A concurrent build that was interrupted leaves an index that serves nothing."""
+    """Fail if a concurrent build was interrupted: it leaves an index that serves nothing."""
     rows = connection.execute(
         """
         select indexrelid::regclass::text

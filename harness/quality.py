@@ -1,0 +1,58 @@
+"""The linters and formatters, and what each looks at."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import console
+from harness.errors import ExitCode, SessionbaseError
+from harness.settings import PROJECT
+
+_SQL = ("sql/migrations", "sql/functions", "sql/policies", "tests/sql")
+
+
+def lint() -> ExitCode:
+    """Run every linter, also after one has found something. FAILED if any did."""
+    product = [
+        str(path) for folder in _SQL[:3] for path in sorted((PROJECT / folder).glob("*.sql"))
+    ]
+    commands = [
+        ["sqlfluff", "lint", "--disable-progress-bar", *_SQL],
+        ["squawk", *product],
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+    ]
+    # Every one is run before any is judged.
+    failed = [command[0] for command in commands if _run(command) != 0]
+    if failed:
+        console.say(f"not clean: {', '.join(failed)}")
+        return ExitCode.FAILED
+    console.say("clean: sqlfluff, squawk, ruff, mypy")
+    return ExitCode.OK
+
+
+def fmt() -> ExitCode:
+    """Format SQL and Python in place."""
+    commands = [
+        ["sqlfluff", "fix", "--disable-progress-bar", *_SQL],
+        ["ruff", "check", "--fix", "."],
+        ["ruff", "format", "."],
+    ]
+    codes = [_run(command) for command in commands]
+    return ExitCode.FAILED if any(codes) else ExitCode.OK
+
+
+def _run(command: list[str]) -> int:
+    """Run a tool of this Python's environment, active or not, in the project's folder."""
+    beside = Path(sys.executable).parent / command[0]
+    program = str(beside) if beside.exists() else shutil.which(command[0])
+    if program is None:
+        raise SessionbaseError(
+            ExitCode.MISSING_TOOL,
+            f"{command[0]} is not installed",
+            hint="python3 -m pip install -e '.[test]'",
+        )
+    console.note(f"$ {' '.join(command[:3])}{' ...' if command[3:] else ''}")
+    return subprocess.run([program, *command[1:]], check=False, cwd=PROJECT).returncode

@@ -1,0 +1,157 @@
+"""What the commands print: the same facts for people and, as JSON, for machines."""
+
+from typing import Any
+
+from harness import console
+from harness.connections import Server
+from harness.embedded.postgres import Status
+from harness.errors import ExitCode
+from harness.legacy.importer import ImportResult
+from harness.migrations.files import SqlFile
+from harness.migrations.plan import Plan
+
+
+def report_plan(server: Server, plan: Plan, *, as_json: bool) -> ExitCode:
+    """Show every file and its state. PENDING if there is something to do."""
+    facts = [
+        {
+            "file": f"sql/{step.file.name}",
+            "kind": step.file.kind,
+            "state": step.state,
+            "checksum": step.file.checksum,
+            "applied_at": step.entry and step.entry.applied_at.isoformat(timespec="seconds"),
+            "applied_by": step.entry and step.entry.applied_by,
+        }
+        for step in plan.steps
+    ]
+    gone = [f"sql/{entry.name}" for entry in plan.gone]
+    if as_json:
+        console.show_json(
+            {"server": server.label, "pending": plan.is_pending, "files": facts, "gone": gone}
+        )
+    else:
+        columns = ["file", "kind", "state", "applied_at", "applied_by"]
+        console.show_table(server.label, columns, [[f[c] for c in columns] for f in facts])
+        for name in gone:
+            console.say(f"{name} is gone: its entry will be struck out")
+        waiting = len(plan.versioned) + len(plan.repeatable)
+        console.say(f"{waiting} files to apply" if plan.is_pending else "nothing to do")
+    return ExitCode.PENDING if plan.is_pending else ExitCode.OK
+
+
+def report_dry_run(server: Server, plan: Plan, *, as_json: bool) -> ExitCode:
+    """Show what would be applied, in order, and nothing of what is in force."""
+    steps = [*plan.versioned, *plan.repeatable]
+    if as_json:
+        console.show_json(
+            {
+                "server": server.label,
+                "dry_run": True,
+                "would_apply": [_file_facts(f) for f in steps],
+            }
+        )
+    elif steps:
+        console.show_table(
+            f"{server.label}: would apply",
+            ["file", "kind", "transaction"],
+            [[f"sql/{f.name}", f.kind, _transaction(f)] for f in steps],
+        )
+    else:
+        console.say("nothing to do")
+    return ExitCode.PENDING if plan.is_pending else ExitCode.OK
+
+
+def report_applied(server: Server, applied: list[SqlFile], *, as_json: bool) -> None:
+    """Show what was applied."""
+    if as_json:
+        console.show_json({"server": server.label, "applied": [_file_facts(f) for f in applied]})
+    elif applied:
+        console.show_table(
+            f"{server.label}: applied",
+            ["file", "kind"],
+            [[f"sql/{f.name}", f.kind] for f in applied],
+        )
+        console.say(f"{len(applied)} files applied")
+    else:
+        console.say(f"{server.label}: nothing to do")
+
+
+def report_import(result: ImportResult, *, as_json: bool) -> ExitCode:
+    """Show what came in. QUARANTINED if something did not."""
+    if as_json:
+        console.show_json(result.facts())
+    else:
+        _show_import(result)
+    return ExitCode.QUARANTINED if result.quarantined else ExitCode.OK
+
+
+def report_status(status: Status, *, as_json: bool) -> ExitCode:
+    """Show whether the embedded server runs. FAILED (1) if it does not."""
+    facts = {
+        "running": status.running,
+        "pid": status.pid,
+        "port": status.port,
+        "folder": str(status.folder),
+    }
+    if as_json:
+        console.show_json(facts)
+    elif status.running:
+        console.say(
+            f"running: 127.0.0.1:{status.port}, process {status.pid}, data in {status.folder}"
+        )
+    else:
+        console.say(f"not running; data in {status.folder}")
+    return ExitCode.OK if status.running else ExitCode.FAILED
+
+
+def _show_import(result: ImportResult) -> None:
+    columns = ["read", "imported", "unchanged", "adopted", "quarantined"]
+    rows = [[f.file, *(getattr(f, c) for c in columns)] for f in result.files]
+    total = ["together", *(sum(getattr(f, c) for f in result.files) for c in columns)]
+    console.show_table(f"{result.folder} to {result.server}", ["file", *columns], [*rows, total])
+    for file in result.files:
+        if file.missing:
+            console.say(f"{file.file} is not there: taken as an empty store")
+    _show_notes(result)
+    made = f", {result.threads_made} threads made for them" if result.threads_made else ""
+    console.say(f"The records belong to {result.sessions} sessions{made}.")
+    if result.dry_run:
+        console.say("Dry run: nothing was kept.")
+    elif not result.changed:
+        console.say("Nothing changed.")
+    if not result.dry_run:
+        console.say("Look at it: invoke psql --command 'table app.chat_threads'")
+
+
+def _show_notes(result: ImportResult) -> None:
+    if not result.notes:
+        return
+    console.show_table(
+        "mended and kept out (the first of each)",
+        ["fate", "file", "record", "byte", "field", "why"],
+        [
+            [n.fate, n.file, n.record, n.byte_offset, n.field, _why(n.meaning, n.sqlstate)]
+            for n in result.notes
+        ],
+    )
+    if result.quarantined and not result.dry_run:
+        console.say(f"{result.quarantined} records were kept out, whole, in legacy.quarantine.")
+
+
+def _why(meaning: str, sqlstate: str | None) -> str:
+    return f"{meaning} (SQLSTATE {sqlstate})" if sqlstate else meaning
+
+
+def _file_facts(file: SqlFile) -> dict[str, Any]:
+    return {
+        "file": f"sql/{file.name}",
+        "kind": file.kind,
+        "checksum": file.checksum,
+        "transaction": _transaction(file),
+    }
+
+
+def _transaction(file: SqlFile) -> str:
+    if file.kind != "versioned":
+        return "one for all functions and policies"
+    return "none" if file.no_transaction else "its own"

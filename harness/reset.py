@@ -1,0 +1,51 @@
+"""Throws a database's contents away, after asking twice."""
+
+from collections.abc import Callable
+
+from psycopg import sql
+
+from harness.connections import connect, server_of_url
+from harness.embedded.postgres import DATABASE, project_postgres
+from harness.errors import ExitCode, SessionbaseError
+from harness.settings import Settings
+
+_SCHEMAS = ("api", "sync", "legacy", "app", "ops")
+
+Ask = Callable[[str], str]
+
+
+def reset(settings: Settings, database: str | None, ask: Ask) -> str:
+    """Delete the embedded server's folder, or sessionbase's schemas on another server.
+
+    database: the name of the database, which a server that is not the embedded one demands.
+    ask puts a question to a person and returns the answer. Returns what was done, in words.
+    Raises SessionbaseError (REFUSED) unless everything agrees.
+    """
+    if settings.database_url is None:
+        postgres = project_postgres(settings)
+        folder = postgres.status().folder
+        _ask_twice(ask, f"the embedded server and all its data in {folder}", DATABASE)
+        postgres.remove()
+        return f"the embedded server in {folder} is gone; the next command makes a new one"
+
+    server = server_of_url(settings.database_url.get_secret_value())
+    if database != server.database:
+        raise SessionbaseError(
+            ExitCode.REFUSED,
+            f"{server.label} is not the embedded server",
+            hint=f"If it is what you mean to empty: invoke reset --database {server.database}",
+        )
+    _ask_twice(ask, f"schemas {', '.join(_SCHEMAS)} and all they hold in {server.label}", database)
+    with connect(server, "reset") as connection, connection.transaction():
+        for schema in _SCHEMAS:
+            connection.execute(
+                sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema))
+            )
+    return f"{server.label} holds nothing of sessionbase any more, but its roles"
+
+
+def _ask_twice(ask: Ask, what: str, name: str) -> None:
+    if ask(f"This deletes {what}. Go on? (yes/no)") != "yes":
+        raise SessionbaseError(ExitCode.REFUSED, "not reset: the answer was not yes")
+    if ask(f"It can't be undone. Type the database's name, {name}, to delete it") != name:
+        raise SessionbaseError(ExitCode.REFUSED, "not reset: that was not the database's name")

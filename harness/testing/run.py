@@ -1,0 +1,57 @@
+"""invoke test: pgTAP by pg_prove, then pytest; what fails, fails the whole."""
+
+import subprocess
+import sys
+
+from harness import console
+from harness.errors import ExitCode, SessionbaseError
+from harness.settings import PROJECT, Settings
+from harness.testing.debian import find_tools
+from harness.testing.pgtap import matching_tests, run_pg_prove
+from harness.testing.servers import Choice, Databases, open_server, parse_choice
+
+_PYTEST_NO_TESTS = 5
+
+
+def run_tests(settings: Settings, *, parts: set[str], expression: str, postgres: str) -> ExitCode:
+    """Run the parts named ("sql", "py") of the tests.
+
+    expression: part of a name of a pgTAP file, and pytest's -k. postgres: what to run on.
+    FAILED if a test fails, NO_TESTS if the expression fits none at all.
+    """
+    choice = parse_choice(postgres)
+    codes = []
+    if "sql" in parts:
+        codes.append(_run_sql(settings, expression, choice))
+    if "py" in parts:
+        codes.append(_run_py(expression, choice))
+    if ExitCode.FAILED in codes:
+        return ExitCode.FAILED
+    if ExitCode.OK not in codes:
+        raise SessionbaseError(ExitCode.NO_TESTS, f"no test has {expression!r} in its name")
+    return ExitCode.OK
+
+
+def _run_sql(settings: Settings, expression: str, choice: Choice) -> ExitCode:
+    tests = matching_tests(expression)
+    if not tests:
+        console.say(f"pgTAP: no file of tests/sql has {expression!r} in its name")
+        return ExitCode.NO_TESTS
+    tools = find_tools(settings, console.note)
+    with open_server(settings, choice) as opened:
+        console.say(opened.header)
+        databases = Databases(opened.server, settings)
+        with databases.migrated() as server:
+            code = run_pg_prove(server, settings, tools, tests)
+        databases.drop_template()
+    return ExitCode.FAILED if code else ExitCode.OK
+
+
+def _run_py(expression: str, choice: Choice) -> ExitCode:
+    command = [sys.executable, "-m", "pytest", f"--postgres={choice}"]
+    if expression:
+        command += ["-k", expression]
+    code = subprocess.run(command, check=False, cwd=PROJECT).returncode
+    if code == _PYTEST_NO_TESTS:
+        return ExitCode.NO_TESTS
+    return ExitCode.FAILED if code else ExitCode.OK

@@ -1,0 +1,153 @@
+"""The server the tests run on, and the databases on it."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import docker
+from docker.errors import DockerException
+from psycopg import sql
+from testcontainers.postgres import PostgresContainer
+
+from harness.connections import Connection, Server, connect, server_of_url
+from harness.embedded.guardian import temporary_postgres
+from harness.errors import ExitCode, SessionbaseError
+from harness.migrations.runner import Migrator
+from harness.settings import Settings
+
+Choice = Literal["auto", "embedded", "container", "url"]
+
+_IMAGE = "postgres:18-alpine"
+
+
+@dataclass(frozen=True)
+class TestServer:
+    """A server for tests, how it was chosen, and the version it answers with."""
+
+    __test__ = False
+
+    server: Server
+    choice: Choice
+    version: str
+
+    @property
+    def header(self) -> str:
+        """One line for the head of a test report."""
+        return f"postgres: {self.choice}, {self.version}, {self.server.label}"
+
+
+def parse_choice(text: str) -> Choice:
+    """Read the option --postgres. Raises SessionbaseError (BAD_SETTINGS)."""
+    if text not in get_args(Choice):
+        raise SessionbaseError(
+            ExitCode.BAD_SETTINGS,
+            f"--postgres={text} is not known",
+            hint=f"It is one of {', '.join(get_args(Choice))}.",
+        )
+    return cast("Choice", text)
+
+
+@contextmanager
+def open_server(settings: Settings, choice: Choice) -> Iterator[TestServer]:
+    """Open the server that tests run on, and end it, if it was started for them.
+
+    auto: the one of DATABASE_URL if that is set, a container if a Docker engine answers, else
+    the embedded one in a folder of its own.
+    """
+    if choice == "auto":
+        choice = _choose(settings)
+    with _open(settings, choice) as server, connect(server, "test") as connection:
+        row = connection.execute("select current_setting('server_version')").fetchone()
+        yield TestServer(server, choice, f"Postgres {row[0] if row else '?'}")
+
+
+def _choose(settings: Settings) -> Choice:
+    if settings.database_url:
+        return "url"
+    try:
+        docker.from_env().ping()
+    except DockerException:
+        return "embedded"
+    return "container"
+
+
+@contextmanager
+def _open(settings: Settings, choice: Choice) -> Iterator[Server]:
+    if choice == "embedded":
+        with temporary_postgres(settings) as server:
+            yield server
+    elif choice == "container":
+        container = PostgresContainer(_IMAGE, driver=None)
+        with container.with_command("postgres -c wal_level=logical -c fsync=off") as running:
+            yield server_of_url(running.get_connection_url())
+    elif settings.database_url:
+        yield server_of_url(settings.database_url.get_secret_value())
+    else:
+        raise SessionbaseError(
+            ExitCode.BAD_SETTINGS,
+            "--postgres=url needs DATABASE_URL",
+            hint="Its login must be allowed to create databases and roles.",
+        )
+
+
+class Databases:
+    """Makes databases for tests: one migrated template, and clones of it in milliseconds."""
+
+    def __init__(self, server: Server, settings: Settings) -> None:
+        self._server = server
+        self._settings = settings
+        self._prefix = f"sessionbase_test_{os.getpid()}"
+        self._numbers = itertools.count()
+        self._template: str | None = None
+
+    @contextmanager
+    def empty(self) -> Iterator[Server]:
+        """Give a database with nothing in it, and drop it afterwards."""
+        with self._made("template0") as server:
+            yield server
+
+    @contextmanager
+    def migrated(self) -> Iterator[Server]:
+        """Give a database with all of sql/ applied, and drop it afterwards."""
+        if self._template is None:
+            self._template = f"{self._prefix}_template"
+            self._create(self._template, "template0")
+            Migrator(self._settings).apply(self._server.with_database(self._template))
+        with self._made(self._template) as server:
+            yield server
+
+    def drop_template(self) -> None:
+        """Drop the template, if one was made."""
+        if self._template:
+            self._drop(self._template)
+
+    @contextmanager
+    def _made(self, template: str) -> Iterator[Server]:
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._create(name, template)
+        try:
+            yield self._server.with_database(name)
+        finally:
+            self._drop(name)
+
+    def _create(self, name: str, template: str) -> None:
+        with self._maintenance() as connection:
+            connection.execute(
+                sql.SQL("create database {} template {} encoding 'UTF8'").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+
+    def _drop(self, name: str) -> None:
+        with self._maintenance() as connection:
+            connection.execute(
+                sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+            )
+
+    @contextmanager
+    def _maintenance(self) -> Iterator[Connection]:
+        with connect(self._server, "test") as connection:
+            yield connection

@@ -1,0 +1,82 @@
+"""Fixtures: a real server for the whole run, and databases of their own for tests."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from harness.connections import Connection, Server, connect
+from harness.settings import Settings
+from harness.testing.servers import Databases, TestServer, open_server, parse_choice
+
+_OURS = ("SESSIONBASE_", "DATABASE_URL", "PGTAP_SQL", "PG_PROVE")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres",
+        default="auto",
+        help="what the tests run on: auto, embedded, container or url (DATABASE_URL)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the server before the first test, so that the header can name it."""
+    settings = Settings()
+    opened = open_server(settings, parse_choice(config.getoption("--postgres")))
+    config.stash[_SERVER] = opened.__enter__()
+    config.add_cleanup(lambda: opened.__exit__(None, None, None))
+    config.stash[_SETTINGS] = settings.model_copy(update={"database_url": None})
+    for name in list(os.environ):
+        # Tests say themselves what is set.
+        if name.startswith(_OURS):
+            del os.environ[name]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return config.stash[_SERVER].header
+
+
+@pytest.fixture(scope="session")
+def settings(pytestconfig: pytest.Config) -> Settings:
+    """Return the settings of this run, without a DATABASE_URL."""
+    return pytestconfig.stash[_SETTINGS]
+
+
+@pytest.fixture(scope="session")
+def server(pytestconfig: pytest.Config) -> Server:
+    """Return the server of this run; its own database stays untouched."""
+    return pytestconfig.stash[_SERVER].server
+
+
+@pytest.fixture(scope="session")
+def databases(server: Server, settings: Settings) -> Iterator[Databases]:
+    """Make databases for tests that need more than one."""
+    made = Databases(server, settings)
+    yield made
+    made.drop_template()
+
+
+@pytest.fixture
+def empty_database(databases: Databases) -> Iterator[Server]:
+    """Give a database with nothing in it."""
+    with databases.empty() as made:
+        yield made
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[Server]:
+    """Give a database with all of sql/ applied, of this test alone."""
+    with databases.migrated() as made:
+        yield made
+
+
+@pytest.fixture
+def connection(database: Server) -> Iterator[Connection]:
+    """Give a connection to the migrated database, as a superuser: it sees every row."""
+    with connect(database, "test") as opened:
+        yield opened
+
+
+_SERVER = pytest.StashKey[TestServer]()
+_SETTINGS = pytest.StashKey[Settings]()
