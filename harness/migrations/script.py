@@ -4,9 +4,9 @@ import selectors
 from dataclasses import dataclass
 
 from psycopg import pq
-from sqlglot import tokenize
+from sqlglot import TokenType, tokenize
 from sqlglot.errors import TokenError
-from sqlglot.tokens import TokenType
+
 
 from harness.connections import Connection
 

@@ -10,7 +10,7 @@ from typing import Literal, cast, get_args
 import docker
 from docker.errors import DockerException
 from psycopg import sql
-from testcontainers.postgres import PostgresContainer
+from testcontainers.community.postgres import PostgresContainer
 
 from harness.connections import Connection, Server, connect, server_of_url
 from harness.embedded.guardian import temporary_postgres
