@@ -115,7 +115,7 @@ class Migrator:
         """
         retrying = Retrying(
             retry=retry_if_exception(_is_lock_timeout),
-            wait=wait_exponential_jitter(initial=0.2, max=5),
+            wait=wait_exponential_jitter(multiplier=0.2, max=5),
             stop=stop_after_attempt(self._settings.lock_tries),
             before_sleep=lambda state: self._warn(
                 f"a table is locked by others; this was try {state.attempt_number} "

@@ -7,7 +7,6 @@ from psycopg import pq
 from sqlglot import TokenType, tokenize
 from sqlglot.errors import TokenError
 
-
 from harness.connections import Connection
 
 _CONTEXT_LINES = 2

@@ -3,12 +3,12 @@
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 import docker
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 from psycopg import sql
 from testcontainers.community.postgres import PostgresContainer
 
@@ -21,6 +21,7 @@ from harness.settings import Settings
 Choice = Literal["auto", "embedded", "container", "url"]
 
 _IMAGE = "postgres:18-alpine"
+_DOCKER_API = "1.44"
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,20 @@ def open_server(settings: Settings, choice: Choice) -> Iterator[TestServer]:
 def _choose(settings: Settings) -> Choice:
     if settings.database_url:
         return "url"
-    try:
-        docker.from_env().ping()
-    except DockerException:
-        return "embedded"
-    return "container"
+    return "container" if _docker_answers() else "embedded"
+
+
+def _docker_answers() -> bool:
+    # With a version named, nothing is asked of the engine before ping.
+    with closing(docker.from_env(version=_DOCKER_API)) as client:
+        try:
+            client.ping()
+        except APIError:
+            # An engine that knows other versions only; testcontainers negotiates.
+            return True
+        except (DockerException, OSError):
+            return False
+    return True
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -23,9 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Open the server before the first test, so that the header can name it."""
     settings = Settings()
-    opened = open_server(settings, parse_choice(config.getoption("--postgres")))
-    config.stash[_SERVER] = opened.__enter__()
-    config.add_cleanup(lambda: opened.__exit__(None, None, None))
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    config.stash[_SERVER] = stack.enter_context(
+        open_server(settings, parse_choice(config.getoption("--postgres")))
+    )
     config.stash[_SETTINGS] = settings.model_copy(update={"database_url": None})
     for name in list(os.environ):
         # Tests say themselves what is set.
