@@ -8,13 +8,13 @@ import subprocess
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.prompt import Prompt
 
 from harness import console, quality, reports, settings
@@ -136,13 +136,12 @@ def test(
 def psql(_: Context, command: str = "") -> ExitCode | None:
     """Open psql on the database."""
     known = settings.load()
-    parts = conninfo_to_dict(target(known).conninfo)
+    parts: dict[str, Any] = conninfo_to_dict(target(known).conninfo)
     password = parts.pop("password", None)
     environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
-    conninfo = " ".join(f"{name}='{value}'" for name, value in parts.items())
-    options = ["--command", command] if command else []
+    arguments = [make_conninfo(**parts), *(["--command", command] if command else [])]
     code = subprocess.run(
-        [str(find_psql(known)), conninfo, *options], check=False, env=environment
+        [str(find_psql(known)), *arguments], check=False, env=environment
     ).returncode
     return ExitCode.FAILED if code else None
 

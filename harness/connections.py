@@ -73,7 +73,7 @@ def connect(server: Server, purpose: str) -> Iterator[Connection]:
     except psycopg.OperationalError as error:
         raise SessionbaseError(
             ExitCode.UNREACHABLE,
-            f"can't connect to {server.label}: {_first_line(error)}",
+            f"can't connect to {server.label}: {first_line(error)}",
             hint="Check that the server runs and that DATABASE_URL has the right host, port, "
             "user, password and database.",
         ) from None
@@ -89,7 +89,7 @@ def connect(server: Server, purpose: str) -> Iterator[Connection]:
     except psycopg.OperationalError as error:
         raise SessionbaseError(
             ExitCode.UNREACHABLE,
-            f"the connection to {server.label} was lost: {_first_line(error)}",
+            f"the connection to {server.label} was lost: {first_line(error)}",
             hint="What was not committed is undone. Run the command again.",
         ) from None
 
@@ -133,6 +133,7 @@ def _check_setting(
         raise SessionbaseError(code, f"the server's {name} is {found}, not {wanted}", hint=hint)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException | None) -> str:
+    """Return the first line of an error's text, which of libpq's is the one that matters."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -18,8 +18,9 @@ import psycopg
 from filelock import FileLock, Timeout
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from harness.connections import Server
+from harness.connections import Server, first_line
 from harness.embedded.binaries import Binaries, find_binaries, home_of
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
@@ -29,6 +30,7 @@ _SUPERUSER = "postgres"
 _START_TRIES = 3
 _START_SECONDS = 60
 _ORPHAN_SECONDS = 15
+_ANSWER_SECONDS = 30
 _LOCK_SECONDS = 120
 _FIRST_BUILTIN_LOCALE = 17
 
@@ -77,11 +79,21 @@ class EmbeddedPostgres:
         with self._locked():
             if not self._data.exists():
                 self._initialize()
-            if self._postmaster() is None:
-                self._start()
-            server = self._server()
-            _ensure_database(server)
-            return server
+            # A server that is being killed or still recovers turns connections away for a while.
+            retrying = Retrying(
+                retry=retry_if_exception_type(psycopg.OperationalError),
+                wait=wait_fixed(0.1),
+                stop=stop_after_delay(_ANSWER_SECONDS),
+            )
+            try:
+                return retrying(self._answering_server)
+            except RetryError as error:
+                raise SessionbaseError(
+                    ExitCode.SERVER_WONT_START,
+                    f"Postgres runs in {self._folder} but does not answer: "
+                    f"{first_line(error.last_attempt.exception())}",
+                    hint=f"Read {self._folder / 'log'}, or try invoke pg-stop.",
+                ) from None
 
     def stop(self) -> bool:
         """Stop the server, open connections or not. False if it did not run."""
@@ -164,6 +176,14 @@ class EmbeddedPostgres:
         if self._binaries.major() >= _FIRST_BUILTIN_LOCALE:
             return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         return ["--locale=C.UTF-8"]
+
+    def _answering_server(self) -> Server:
+        """Start the server if it does not run, and speak to it."""
+        if self._postmaster() is None:
+            self._start()
+        server = self._server()
+        _ensure_database(server)
+        return server
 
     def _start(self) -> None:
         self._clear_dead_server()

@@ -1,6 +1,6 @@
 """What has to be done, and what forbids it, from the files and the ledger. Nothing is done here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,13 +59,13 @@ def make_plan(
     return Plan(steps, gone)
 
 
-def check_policies(entries: dict[str, Entry], in_force: Policies) -> None:
-    """Check that the database's policies are those the applied files declared.
+def check_policies(entries: Iterable[Entry], in_force: Policies) -> None:
+    """Check that the database's policies are those that the entries' files declared.
 
     Raises SessionbaseError (POLICY_UNDECLARED) that names each that is not.
     """
     declared: Policies = {}
-    for entry in entries.values():
+    for entry in entries:
         declared.update(entry.policies)
     faults = [
         *(f'"{name}" on {table} is in no file' for table, name in in_force.keys() - declared),

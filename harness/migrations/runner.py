@@ -75,7 +75,9 @@ class Migrator:
         entries = ledger.read(connection)
         plan = make_plan(discover(self._folder), entries, reapply=reapply)
         if not reapply:
-            check_policies(entries, ledger.policies_in_force(connection))
+            gone = {entry.name for entry in plan.gone}
+            on_disk = [entry for entry in entries.values() if entry.name not in gone]
+            check_policies(on_disk, ledger.policies_in_force(connection))
         return plan
 
     def _take_lock(self, connection: Connection) -> None:
@@ -169,7 +171,7 @@ class Migrator:
             _as_owner(connection)
             for entry in plan.gone:
                 ledger.forget(connection, entry.name)
-            check_policies(ledger.read(connection), ledger.policies_in_force(connection))
+            check_policies(ledger.read(connection).values(), ledger.policies_in_force(connection))
 
     def _run(self, connection: Connection, file: SqlFile) -> None:
         """Run a file in the open transaction, which the file must not end."""

@@ -1,0 +1,77 @@
+"""A fresh database and one that came here step by step are the same."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from harness.connections import Server
+from harness.embedded.binaries import find_psql
+from harness.migrations.files import discover
+from harness.migrations.runner import Migrator
+from harness.settings import SQL, Settings
+from harness.testing.servers import Databases
+
+# A random token, new in every dump.
+RESTRICT = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
+
+
+def dump(server: Server, settings: Settings) -> str:
+    """Return schema, rights, policies and the data that migrations bring, as SQL."""
+    data = [f"--table={name}" for name in ("app.accounts", "legacy.reasons", "sync.shapes")]
+    schema = pg_dump(server, settings, "--schema-only")
+    rows = pg_dump(server, settings, "--data-only", "--inserts", *data)
+    # The one account is made with the time of its making.
+    return RESTRICT.sub("", schema + re.sub(r"'\d{4}-\d\d-\d\d [0-9:.+]+'", "'time'", rows))
+
+
+def pg_dump(server: Server, settings: Settings, *options: str) -> str:
+    parts = conninfo_to_dict(server.conninfo)
+    environment = {"PGDATABASE": server.database}
+    for name in ("host", "port", "user", "password"):
+        environment[f"PG{name.upper()}"] = str(parts[name])
+    command = [str(find_psql(settings).with_name("pg_dump")), *options]
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def fresh(databases: Databases, settings: Settings) -> str:
+    with databases.migrated() as server:
+        return dump(server, settings)
+
+
+def test_step_by_step_equals_at_once(
+    empty_database: Server, settings: Settings, tmp_path: Path, fresh: str
+) -> None:
+    for file in discover(SQL):
+        target = tmp_path / file.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(file.text)
+        if file.kind == "versioned":
+            Migrator(settings, tmp_path).apply(empty_database)
+    assert "create policy" not in dump(empty_database, settings).lower()
+    Migrator(settings, tmp_path).apply(empty_database)
+    assert dump(empty_database, settings) == fresh
+
+
+def test_applied_again_equals_applied_once(
+    database: Server, settings: Settings, fresh: str
+) -> None:
+    Migrator(settings).apply(database, reapply=True)
+    assert dump(database, settings) == fresh
+
+
+def test_the_comparison_sees_one_grant_and_one_policy(
+    database: Server, settings: Settings, tmp_path: Path, fresh: str
+) -> None:
+    assert 'CREATE POLICY "The import finds any account"' in fresh
+    folder = Path(shutil.copytree(SQL, tmp_path / "sql"))
+    path = folder / "policies/app.todos.sql"
+    path.write_text(path.read_text() + "grant select on app.todos to app_user;\n")
+    Migrator(settings, folder).apply(database)
+    assert dump(database, settings) != fresh
