@@ -12,6 +12,7 @@ from harness.errors import ExitCode, SessionbaseError
 
 OLDEST_MAJOR = 15
 NEWEST_MAJOR = 18
+NEEDED_WAL_LEVEL = "logical"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 """A connection whose rows are tuples."""
@@ -117,7 +118,7 @@ def check_server(connection: Connection) -> None:
     _check_setting(
         connection,
         "wal_level",
-        "logical",
+        NEEDED_WAL_LEVEL,
         ExitCode.WRONG_WAL_LEVEL,
         "As an administrator: alter system set wal_level = 'logical'; then restart the server. "
         "Managed services have a switch for it (Amazon RDS: rds.logical_replication).",

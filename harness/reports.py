@@ -1,5 +1,6 @@
 """What the commands print: the same facts for people and, as JSON, for machines."""
 
+from pathlib import Path
 from typing import Any
 
 from harness import console
@@ -108,7 +109,9 @@ def _show_import(result: ImportResult) -> None:
     columns = ["read", "imported", "unchanged", "adopted", "quarantined"]
     rows = [[f.file, *(getattr(f, c) for c in columns)] for f in result.files]
     total = ["together", *(sum(getattr(f, c) for f in result.files) for c in columns)]
-    console.show_table(f"{result.folder} to {result.server}", ["file", *columns], [*rows, total])
+    console.show_table(
+        f"{_short(result.folder)} to {result.server}", ["file", *columns], [*rows, total]
+    )
     for file in result.files:
         if file.missing:
             console.say(f"{file.file} is not there: taken as an empty store")
@@ -136,6 +139,12 @@ def _show_notes(result: ImportResult) -> None:
     )
     if result.quarantined and not result.dry_run:
         console.say(f"{result.quarantined} records were kept out, whole, in legacy.quarantine.")
+
+
+def _short(folder: str) -> str:
+    """Return a folder as seen from here, if it is below."""
+    path = Path(folder).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else folder
 
 
 def _why(meaning: str, sqlstate: str | None) -> str:

@@ -38,7 +38,7 @@ class Binaries:
     folder: Path
     run_as: Account | None
 
-    def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a program to its end, without the caller's environment. Output is captured."""
         return subprocess.run(
             [str(self.folder / program), *arguments],

@@ -51,6 +51,18 @@ def exists(connection: Connection) -> bool:
     return bool(row and row[0])
 
 
+def is_hidden(connection: Connection) -> bool:
+    """Whether there is a ledger that this login may not look at."""
+    row = connection.execute(
+        """
+        select not has_schema_privilege(oid, 'usage')
+        from pg_catalog.pg_namespace
+        where nspname = 'ops'
+        """
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def record_applied(
     connection: Connection, file: SqlFile, duration_ms: int, policies: Policies
 ) -> None:

@@ -56,6 +56,11 @@ class Migrator:
             check_server(connection)
             return self._plan(connection, reapply=False)
 
+    def sees_ledger(self, server: Server) -> bool:
+        """Whether the login may know what was applied. One that only imports may not."""
+        with connect(server, "migrate") as connection:
+            return not ledger.is_hidden(connection)
+
     def apply(self, server: Server, *, reapply: bool = False) -> list[SqlFile]:
         """Apply what is pending and return it. reapply: every function and policy again.
 

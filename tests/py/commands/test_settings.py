@@ -1,0 +1,69 @@
+"""Settings, and that the documents name all of them."""
+
+import re
+
+import pytest
+
+from harness import settings
+from harness.connections import server_of_url
+from harness.errors import ExitCode, SessionbaseError
+from harness.settings import PROJECT, Settings
+
+VARIABLES = {
+    (str(field.validation_alias) if field.validation_alias else f"SESSIONBASE_{name}".upper())
+    for name, field in Settings.model_fields.items()
+}
+
+
+def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSIONBASE_LOCK_TRIES", "canary-text")
+    with pytest.raises(SessionbaseError) as caught:
+        settings.load()
+    assert caught.value.code == ExitCode.BAD_SETTINGS
+    assert "SESSIONBASE_LOCK_TRIES" in caught.value.what
+    assert "canary-text" not in caught.value.what
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    assert settings.load().database_url is None
+
+
+def test_a_url_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://someone:canary-text@db.example:6543/name")
+    known = settings.load()
+    assert known.database_url is not None
+    server = server_of_url(known.database_url.get_secret_value())
+    assert "canary-text" in server.conninfo
+    assert "canary-text" not in f"{known} {known!r} {server!r}"
+    assert server.label == "postgresql://someone@db.example:6543/name"
+
+
+def test_a_broken_url_is_refused_without_being_shown() -> None:
+    with pytest.raises(SessionbaseError) as caught:
+        server_of_url("postgresql://someone:canary text@:port")
+    assert caught.value.code == ExitCode.BAD_SETTINGS
+    assert "canary" not in caught.value.what + caught.value.hint
+
+
+def test_the_readme_and_the_example_list_every_setting() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    listed = set(re.findall(r"^\| `([A-Z_]+)`", readme, re.MULTILINE))
+    example = (PROJECT / ".env.example").read_text()
+    shown = set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE))
+    assert listed == VARIABLES
+    assert shown == VARIABLES
+
+
+def test_the_readme_lists_every_exit_code() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)}
+    assert listed == {int(code) for code in ExitCode} | {130}
+
+
+def test_the_readme_lists_every_command() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    tasks = (PROJECT / "tasks.py").read_text()
+    names = set(re.findall(r"@command\ndef (\w+)\(", tasks))
+    listed = set(re.findall(r"^\| `invoke ([a-z-]+)", readme, re.MULTILINE))
+    assert listed == {name.replace("_", "-") for name in names}

@@ -1,0 +1,163 @@
+"""Servers sessionbase can't live on are refused before anything is done; logins may be poor."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from harness import connections
+from harness.connections import Connection, Server, connect
+from harness.errors import ExitCode, SessionbaseError
+from harness.legacy.importer import ImportRequest, import_folder
+from harness.migrations.files import discover
+from harness.migrations.runner import Migrator
+from harness.settings import EXAMPLES, SQL, Settings
+
+ROLES = (
+    "sessionbase_owner",
+    "app_user",
+    "app_server",
+    "importer",
+    "import_definer",
+    "electric_repl",
+    "electric_read",
+    "reviewer",
+)
+
+
+def refusal(server: Server, settings: Settings) -> SessionbaseError:
+    with pytest.raises(SessionbaseError) as caught:
+        Migrator(settings).apply(server)
+    with connect(server, "test") as connection:
+        assert connection.execute("select to_regnamespace('ops')").fetchone() == (None,)
+    return caught.value
+
+
+def test_too_old(
+    empty_database: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No older server runs here, so this one is made too old.
+    monkeypatch.setattr(connections, "OLDEST_MAJOR", 99)
+    error = refusal(empty_database, settings)
+    assert error.code == ExitCode.TOO_OLD
+
+
+def test_wrong_wal_level(
+    empty_database: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # wal_level itself needs a restart of the server that all tests share; so another is wanted.
+    monkeypatch.setattr(connections, "NEEDED_WAL_LEVEL", "replica")
+    error = refusal(empty_database, settings)
+    assert error.code == ExitCode.WRONG_WAL_LEVEL
+    assert "wal_level is logical" in error.what
+
+
+def test_wrong_encoding(server: Server, settings: Settings) -> None:
+    name = f"sessionbase_test_{secrets.token_hex(4)}"
+    with connect(server, "test") as connection:
+        connection.execute(
+            f"create database {name} template template0 "
+            "encoding 'LATIN1' locale_provider libc locale 'C'"
+        )
+        try:
+            error = refusal(server.with_database(name), settings)
+        finally:
+            connection.execute(f"drop database {name}")
+    assert error.code == ExitCode.WRONG_ENCODING
+
+
+def test_a_wrong_password_is_unreachable_and_not_shown(
+    empty_database: Server, settings: Settings
+) -> None:
+    wrong = Server(make_conninfo(empty_database.conninfo, password="canary-text"), embedded=False)
+    with pytest.raises(SessionbaseError) as caught:
+        Migrator(settings).apply(wrong)
+    assert caught.value.code == ExitCode.UNREACHABLE
+    assert "canary-text" not in caught.value.what
+
+
+def test_a_lost_connection_is_said(database: Server, connection: Connection) -> None:
+    def lose() -> None:
+        with connect(database, "lost") as lost:
+            connection.execute("select pg_terminate_backend(%s)", [lost.info.backend_pid])
+            lost.execute("select 1")
+
+    with pytest.raises(SessionbaseError) as caught:
+        lose()
+    assert caught.value.code == ExitCode.UNREACHABLE
+
+
+@pytest.fixture
+def poor_login(empty_database: Server) -> Iterator[Server]:
+    """Return the empty database as its owner sees it: a login that may create roles, no more."""
+    name, password = f"poor_{secrets.token_hex(4)}", secrets.token_hex(8)
+    with connect(empty_database, "test") as connection:
+        connection.execute(f"create role {name} login createrole password '{password}'")
+        database = sql.Identifier(empty_database.database)
+        owner = sql.SQL("alter database {} owner to {}")
+        connection.execute(owner.format(database, sql.Identifier(name)))
+        for role in ROLES:
+            _give(connection, role, name)
+        yield Server(
+            make_conninfo(empty_database.conninfo, user=name, password=password), embedded=False
+        )
+        connection.execute(owner.format(database, sql.SQL("current_user")))
+        connection.execute(f"drop owned by {name} cascade")
+        connection.execute(f"drop role {name}")
+
+
+def _give(connection: Connection, role: str, name: str) -> None:
+    """Do what docs/logins.md tells an administrator to do beforehand."""
+    if connection.execute("select to_regrole(%s) is null", [role]).fetchone() == (True,):
+        attributes = "login replication" if role == "electric_repl" else "nologin"
+        connection.execute(f"create role {role} {attributes}")
+    if role in {"sessionbase_owner", "import_definer", "importer"}:
+        connection.execute(f"grant {role} to {name} with admin option")
+
+
+def test_a_login_without_superuser_migrates_and_imports(
+    poor_login: Server, settings: Settings
+) -> None:
+    assert len(Migrator(settings).apply(poor_login)) == len(discover(SQL))
+    result = import_folder(poor_login, ImportRequest(EXAMPLES, None, dry_run=False), lambda _: None)
+    assert result.changed > 0
+    assert Migrator(settings).apply(poor_login, reapply=True)
+
+
+def test_a_login_without_rights_is_told_what_it_lacks(
+    database: Server, connection: Connection, settings: Settings
+) -> None:
+    connection.execute("create role rightless login password 'x'")
+    connection.execute(f"grant connect on database {database.database} to rightless")
+    try:
+        poor = Server(
+            make_conninfo(database.conninfo, user="rightless", password="x"), embedded=False
+        )
+        for action in (
+            lambda: Migrator(settings).apply(poor),
+            lambda: import_folder(poor, ImportRequest(EXAMPLES, None, dry_run=False), print),
+        ):
+            with pytest.raises(SessionbaseError) as caught:
+                action()
+            assert caught.value.code == ExitCode.NO_PERMISSION
+            assert "docs/logins.md" in caught.value.hint
+    finally:
+        connection.execute("drop owned by rightless cascade")
+        connection.execute("drop role rightless")
+
+
+def test_an_existing_superuser_role_is_refused(
+    empty_database: Server, server: Server, settings: Settings
+) -> None:
+    with connect(server, "test") as connection:
+        if connection.execute("select to_regrole('reviewer') is null").fetchone() == (True,):
+            connection.execute("create role reviewer nologin")
+        connection.execute("alter role reviewer bypassrls")
+        try:
+            with pytest.raises(SessionbaseError, match="0001_roles_schemas_ledger") as caught:
+                Migrator(settings).apply(empty_database)
+        finally:
+            connection.execute("alter role reviewer nobypassrls")
+    assert "row level security would not bind it" in caught.value.excerpt
