@@ -11,6 +11,8 @@ from harness.legacy.importer import ImportResult
 from harness.migrations.files import SqlFile
 from harness.migrations.plan import Plan
 
+_LOOK = "select title, status, message_count from app.chat_threads"
+
 
 def report_plan(server: Server, plan: Plan, *, as_json: bool) -> ExitCode:
     """Show every file and its state. PENDING if there is something to do."""
@@ -123,14 +125,14 @@ def _show_import(result: ImportResult) -> None:
     elif not result.changed:
         console.say("Nothing changed.")
     if not result.dry_run:
-        console.say("Look at it: invoke psql --command 'table app.chat_threads'")
+        console.say(f"Look at it: invoke psql --command '{_LOOK}'")
 
 
 def _show_notes(result: ImportResult) -> None:
     if not result.notes:
         return
     console.show_table(
-        "mended and kept out (the first of each)",
+        "what was mended or kept out (the first of each)",
         ["fate", "file", "record", "byte", "field", "why"],
         [
             [n.fate, n.file, n.record, n.byte_offset, n.field, _why(n.meaning, n.sqlstate)]

@@ -205,7 +205,10 @@ as $$
 declare
     v_account_id uuid := (select account_id from legacy.import_runs where id = p_run_id);
 begin
+    -- What was staged a moment ago is unknown to the planner.
+    analyze legacy.staged_records;
     perform legacy.apply_to_all('parse', p_run_id, p_kind);
+    analyze legacy.staged_records;
 
     -- The same id again in one file: equal records collapse, of differing ones the first counts.
     update legacy.staged_records as staged

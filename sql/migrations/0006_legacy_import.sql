@@ -199,6 +199,10 @@ comment on index legacy.quarantine_run_idx is 'Serves: what a run was the first 
 create index quarantine_reason_idx on legacy.quarantine (reason);
 comment on index legacy.quarantine_reason_idx is 'Serves: all that was kept out for one reason; and the foreign key to the reason.';
 
+-- Owned by the role of the import functions, so that they may analyze it: it is filled and read in one transaction,
+-- and a planner that takes it for empty makes plans whose cost grows with the square of the file.
+set local role import_definer;
+
 create unlogged table legacy.staged_records (
     run_id bigint not null,
     kind text not null,

@@ -1,0 +1,35 @@
+"""The README shows what really happens."""
+
+import re
+import subprocess
+from collections.abc import Callable
+
+from harness.settings import PROJECT
+
+Invoke = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def shown_block() -> str:
+    """Return the README's block of output below the first command."""
+    readme = (PROJECT / "README.md").read_text()
+    return readme.split("imports the samples of `examples/legacy/`:\n\n```\n")[1].split("```")[0]
+
+
+def words(text: str) -> list[str]:
+    """Return the words, without lines of tables and numbers of ports."""
+    return re.sub(r"127\.0\.0\.1:\d+|─+", "", text).split()
+
+
+def test_the_first_command_prints_what_the_readme_shows(invoke_embedded: Invoke) -> None:
+    result = invoke_embedded("import-legacy")
+    printed = words(result.stderr + result.stdout)
+    shown = words(shown_block())
+    assert "adopted" in shown
+    # A long sentence is folded in the table's last column, so only the order of words counts.
+    assert printed == shown
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    for document in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            assert link.startswith("http") or (document.parent / link).exists(), (document, link)
