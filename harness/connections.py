@@ -64,8 +64,8 @@ def server_of_url(url: str) -> Server:
 def connect(server: Server, purpose: str) -> Iterator[Connection]:
     """Connect in autocommit mode; purpose is what pg_stat_activity shows behind "sessionbase".
 
-    Raises SessionbaseError: UNREACHABLE if it can't or the connection is lost,
-    NO_PERMISSION for what the login may not do.
+    Raises SessionbaseError: UNREACHABLE if it can't or the connection is lost, NO_PERMISSION for
+    what the login may not do, FAILED where the server gives a statement up.
     """
     try:
         connection = psycopg.connect(
@@ -88,6 +88,13 @@ def connect(server: Server, purpose: str) -> Iterator[Connection]:
             hint="The login needs the rights that docs/logins.md lists for this command.",
         ) from None
     except psycopg.OperationalError as error:
+        if not connection.broken:
+            # The server is there and gave up on a statement: a timeout, no space, too many locks.
+            raise SessionbaseError(
+                ExitCode.FAILED,
+                f"{server.label} gave up: {error.sqlstate} {error.diag.message_primary}",
+                hint="What was not committed is undone. Mend the cause and run the command again.",
+            ) from None
         raise SessionbaseError(
             ExitCode.UNREACHABLE,
             f"the connection to {server.label} was lost: {first_line(error)}",

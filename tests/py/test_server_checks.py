@@ -89,6 +89,18 @@ def test_a_lost_connection_is_said(database: Server, connection: Connection) -> 
     assert caught.value.code == ExitCode.UNREACHABLE
 
 
+def test_a_statement_the_server_gives_up_is_no_lost_connection(database: Server) -> None:
+    def give_up() -> None:
+        with connect(database, "test") as connection:
+            connection.execute("set statement_timeout = '10ms'")
+            connection.execute("select pg_sleep(60)")
+
+    with pytest.raises(SessionbaseError) as caught:
+        give_up()
+    assert caught.value.code == ExitCode.FAILED
+    assert "57014" in caught.value.what
+
+
 @pytest.fixture
 def poor_login(empty_database: Server) -> Iterator[Server]:
     """Return the empty database as its owner sees it: a login that may create roles, no more."""
