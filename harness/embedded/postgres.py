@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from harness.connections import Server, first_line
-from harness.embedded.binaries import Binaries, find_binaries, home_of
+from harness.embedded.binaries import Binaries, find_binaries, home_of, make_folder
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
 
@@ -122,7 +122,7 @@ class EmbeddedPostgres:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder.parent)
             with FileLock(self._lock_file(), timeout=_LOCK_SECONDS):
                 yield
         except PermissionError as error:
