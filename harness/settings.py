@@ -1,8 +1,9 @@
 """Settings, all from the environment or the project's .env file. The README lists them."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from harness.errors import ExitCode, SessionbaseError
@@ -13,12 +14,11 @@ EXAMPLES = PROJECT / "examples" / "legacy"
 
 
 class Settings(BaseSettings):
-    """What can be set. An empty variable counts as not set."""
+    """What can be set. An empty variable counts as not set, whatever .env says of it."""
 
     model_config = SettingsConfigDict(
         env_prefix="SESSIONBASE_",
         env_file=PROJECT / ".env",
-        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -47,6 +47,11 @@ class Settings(BaseSettings):
 
     pgtap_sql: Path | None = Field(default=None, validation_alias="PGTAP_SQL")
     """pgTAP's pgtap.sql; without it, the system's Postgres, then Debian's package."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value != ""}
 
 
 def load() -> Settings:

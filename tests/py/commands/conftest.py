@@ -82,7 +82,8 @@ def invoke_embedded(home: Path) -> Iterator[Invoke]:
     """Run commands on an embedded server of this test, without DATABASE_URL."""
 
     def run(*arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {"SESSIONBASE_HOME": str(home)}
+        # Empty, it also overrules a .env that someone works with.
+        environment = {"SESSIONBASE_HOME": str(home), "DATABASE_URL": ""}
         result = run_invoke(*arguments, environment=environment, answers=answers)
         password = home / "postgres" / "password"
         if password.exists():

@@ -1,6 +1,7 @@
 """Settings, and that the documents name all of them."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,16 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
 def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     assert settings.load().database_url is None
+
+
+def test_an_empty_variable_overrules_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("SESSIONBASE_LOCK_TRIES=7\nDATABASE_URL=postgresql://db/name\n")
+    monkeypatch.setenv("DATABASE_URL", "")
+    known = Settings(_env_file=tmp_path / ".env")
+    assert known.lock_tries == 7
+    assert known.database_url is None
 
 
 def test_a_url_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
