@@ -1,0 +1,31 @@
+-- Which columns each table has, exactly. One more or one less fails.
+begin;
+select plan(24);
+
+select columns_are('app', 'accounts', '{id,name,status,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'sessions', '{account_id,id,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'session_members', '{account_id,session_id,member_account_id,role,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'chat_threads', '{account_id,id,session_id,mode,title,status,message_count,last_message_preview,last_message_at,created_at,updated_at,row_version,extra}'::name[]);
+select columns_are('app', 'chat_messages', '{account_id,id,session_id,thread_id,mode,role,content,client_message_id,misalignment_id,evidence,context_events,created_at,updated_at,row_version,extra}'::name[]);
+select columns_are('app', 'chat_tool_events', '{account_id,id,session_id,thread_id,tool_call_id,tool_name,status,arguments,result,error,started_at,completed_at,latency_ms,context_events,created_at,updated_at,row_version,extra}'::name[]);
+select columns_are('app', 'session_events', '{account_id,session_id,event_index,event_type,role,occurred_at,call_id,name,body,payload,row_version}'::name[]);
+select columns_are('app', 'session_uploads', '{account_id,id,session_id,original_name,size_bytes,content_sha256,source,stored_at,source_path,last_modified,repo_label,repo_meta,workspace_root,origin,updated_at,row_version}'::name[]);
+select columns_are('app', 'session_upload_contents', '{account_id,content_sha256,chunk_index,encoding,chunk}'::name[]);
+select columns_are('app', 'session_repo_bindings', '{account_id,session_id,asset_path,root_dir,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'todos', '{account_id,id,session_id,body,completed,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'ui_settings', '{account_id,profile_id,settings,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'misalignments', '{account_id,id,session_id,rule_id,title,summary,severity,status,event_range,evidence,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'hook_decisions', '{account_id,id,session_id,source,content_hash,severity,blocked,rules,message,annotations,created_at,row_version}'::name[]);
+select columns_are('legacy', 'reasons', '{code,fate,meaning}'::name[]);
+select columns_are('legacy', 'import_runs', '{id,account_id,tool_version,imported_by,started_at,finished_at,session_count,made_thread_count}'::name[]);
+select columns_are('legacy', 'import_files', '{run_id,kind,file_name,sha256,size_bytes,read_count,imported_count,unchanged_count,adopted_count,quarantined_count}'::name[]);
+select columns_are('legacy', 'source_records', '{account_id,kind,record_id,fate,content_sha256,mends,run_id,ordinal,byte_offset}'::name[]);
+select columns_are('legacy', 'made_threads', '{account_id,thread_id,reason,run_id}'::name[]);
+select columns_are('legacy', 'quarantine', '{id,account_id,kind,file_name,file_sha256,ordinal,byte_offset,reason,field,sqlstate,raw,raw_sha256,occurrence,run_id,last_run_id}'::name[]);
+select columns_are('legacy', 'staged_records', '{run_id,kind,ordinal,byte_offset,raw,record,record_id,content_sha256,fate,reason,field,sqlstate,mends}'::name[]);
+select columns_are('sync', 'shapes', '{name,table_schema,table_name,columns,where_template,params}'::name[]);
+select columns_are('ops', 'migrations', '{file,kind,checksum,applied_at,applied_by,duration_ms,policies}'::name[]);
+select columns_are('ops', 'migration_attempts', '{id,file,kind,checksum,attempted_at,attempted_by,duration_ms,outcome,sqlstate,line,message}'::name[]);
+
+select finish();
+rollback;

@@ -1,0 +1,125 @@
+-- Primary and foreign keys: their columns, what a delete does, and that account_id leads.
+begin;
+select plan(29);
+
+select col_is_pk('app', 'accounts', '{id}'::name[], 'app.accounts: the primary key is (id)');
+select col_is_pk('app', 'sessions', '{account_id,id}'::name[], 'app.sessions: the primary key is (account_id, id)');
+select col_is_pk('app', 'session_members', '{account_id,session_id,member_account_id}'::name[], 'app.session_members: the primary key is (account_id, session_id, member_account_id)');
+select col_is_pk('app', 'chat_threads', '{account_id,id}'::name[], 'app.chat_threads: the primary key is (account_id, id)');
+select col_is_pk('app', 'chat_messages', '{account_id,id}'::name[], 'app.chat_messages: the primary key is (account_id, id)');
+select col_is_pk('app', 'chat_tool_events', '{account_id,id}'::name[], 'app.chat_tool_events: the primary key is (account_id, id)');
+select col_is_pk('app', 'session_events', '{account_id,session_id,event_index}'::name[], 'app.session_events: the primary key is (account_id, session_id, event_index)');
+select col_is_pk('app', 'session_uploads', '{account_id,id}'::name[], 'app.session_uploads: the primary key is (account_id, id)');
+select col_is_pk('app', 'session_upload_contents', '{account_id,content_sha256,chunk_index}'::name[], 'app.session_upload_contents: the primary key is (account_id, content_sha256, chunk_index)');
+select col_is_pk('app', 'session_repo_bindings', '{account_id,session_id}'::name[], 'app.session_repo_bindings: the primary key is (account_id, session_id)');
+select col_is_pk('app', 'todos', '{account_id,id}'::name[], 'app.todos: the primary key is (account_id, id)');
+select col_is_pk('app', 'ui_settings', '{account_id,profile_id}'::name[], 'app.ui_settings: the primary key is (account_id, profile_id)');
+select col_is_pk('app', 'misalignments', '{account_id,id}'::name[], 'app.misalignments: the primary key is (account_id, id)');
+select col_is_pk('app', 'hook_decisions', '{account_id,id}'::name[], 'app.hook_decisions: the primary key is (account_id, id)');
+select col_is_pk('legacy', 'reasons', '{code}'::name[], 'legacy.reasons: the primary key is (code)');
+select col_is_pk('legacy', 'import_runs', '{id}'::name[], 'legacy.import_runs: the primary key is (id)');
+select col_is_pk('legacy', 'import_files', '{run_id,kind}'::name[], 'legacy.import_files: the primary key is (run_id, kind)');
+select col_is_pk('legacy', 'source_records', '{account_id,kind,record_id}'::name[], 'legacy.source_records: the primary key is (account_id, kind, record_id)');
+select col_is_pk('legacy', 'made_threads', '{account_id,thread_id}'::name[], 'legacy.made_threads: the primary key is (account_id, thread_id)');
+select col_is_pk('legacy', 'quarantine', '{id}'::name[], 'legacy.quarantine: the primary key is (id)');
+select col_is_pk('legacy', 'staged_records', '{run_id,kind,ordinal}'::name[], 'legacy.staged_records: the primary key is (run_id, kind, ordinal)');
+select col_is_pk('sync', 'shapes', '{name}'::name[], 'sync.shapes: the primary key is (name)');
+select col_is_pk('ops', 'migrations', '{file}'::name[], 'ops.migrations: the primary key is (file)');
+select col_is_pk('ops', 'migration_attempts', '{id}'::name[], 'ops.migration_attempts: the primary key is (id)');
+
+-- Runs are numbered in the whole database, and quarantine is read by run: both keep a key of their own.
+select set_eq(
+    $$
+        select columns.attrelid::regclass::text
+        from pg_attribute as columns
+        inner join pg_constraint on columns.attrelid = conrelid and contype = 'p'
+        where columns.attname = 'account_id'
+            and conkey[1] <> columns.attnum
+    $$,
+    '{legacy.import_runs,legacy.quarantine}'::text[],
+    'account_id leads the primary key of every table that has it, except of two import tables'
+);
+select set_eq(
+    $$
+        select pg_class.oid::regclass::text
+        from pg_class
+        where relnamespace = 'app'::regnamespace
+            and relkind = 'r'
+            and not exists (
+                select
+                from pg_attribute
+                where attrelid = pg_class.oid
+                    and attname = 'account_id'
+                    and attnotnull
+            )
+    $$,
+    '{app.accounts}'::text[],
+    'every table of schema app but app.accounts has an account_id that is never null'
+);
+
+select set_eq(
+    $$
+        select conrelid::regclass || ': ' || pg_get_constraintdef(oid)
+        from pg_constraint
+        where contype = 'f'
+    $$,
+    array[
+        'app.sessions: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.session_members: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.session_members: FOREIGN KEY (member_account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.chat_threads: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.chat_messages: FOREIGN KEY (account_id, session_id, thread_id) REFERENCES app.chat_threads(account_id, session_id, id) ON DELETE CASCADE',
+        'app.chat_tool_events: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.chat_tool_events: FOREIGN KEY (account_id, session_id, thread_id) REFERENCES app.chat_threads(account_id, session_id, id) ON DELETE SET NULL (thread_id)',
+        'app.session_events: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.session_uploads: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.session_uploads: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE SET NULL (session_id)',
+        'app.session_upload_contents: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.session_repo_bindings: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.todos: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.todos: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.ui_settings: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.misalignments: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.hook_decisions: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'legacy.import_runs: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'legacy.import_files: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.source_records: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.made_threads: FOREIGN KEY (account_id, thread_id) REFERENCES app.chat_threads(account_id, id) ON DELETE CASCADE',
+        'legacy.made_threads: FOREIGN KEY (reason) REFERENCES legacy.reasons(code) ON DELETE RESTRICT',
+        'legacy.made_threads: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.quarantine: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.quarantine: FOREIGN KEY (last_run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.quarantine: FOREIGN KEY (reason) REFERENCES legacy.reasons(code) ON DELETE RESTRICT'
+    ],
+    'every foreign key: its columns, what it refers to, and what a delete does'
+);
+
+-- Runs are numbered in the whole database, so a key to a run is the run's number alone.
+select set_eq(
+    $$
+        select conname::text
+        from pg_constraint
+        inner join pg_attribute as referring on conrelid = referring.attrelid and referring.attname = 'account_id'
+        inner join pg_attribute as referred on confrelid = referred.attrelid and referred.attname = 'account_id'
+        where contype = 'f'
+            and (
+                array_position(conkey, referring.attnum) is null
+                or array_position(conkey, referring.attnum) is distinct from array_position(confkey, referred.attnum)
+            )
+    $$,
+    '{source_records_run_fkey,made_threads_run_fkey,quarantine_run_fkey,quarantine_last_run_fkey}'::text[],
+    'a foreign key between tables that both have account_id carries it along, except the keys to a run'
+);
+select is_empty(
+    $$
+        select conrelid::regclass, conname
+        from pg_constraint
+        inner join pg_class on conrelid = pg_class.oid
+        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
+            and (not convalidated or condeferrable)
+    $$,
+    'every constraint is validated and checked at once'
+);
+
+select finish();
+rollback;

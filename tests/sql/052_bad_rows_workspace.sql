@@ -1,0 +1,262 @@
+-- Rows of timelines, uploads, bindings, todos, settings, misalignments and hook decisions: good ones come in, every constraint refuses a bad one.
+begin;
+select plan(99);
+
+-- A row that fits, for each table. An attempt is that row with one thing changed.
+create temporary table good_row (target regclass, fields jsonb);
+create temporary table attempt (
+    place bigint generated always as identity,
+    target regclass,
+    change jsonb,
+    verdict text,
+    behaviour text
+);
+
+create function pg_temp.keep(p_target regclass, p_change jsonb)
+returns void
+language plpgsql
+as $$
+begin
+    execute format(
+        'insert into %1$s overriding system value select * from jsonb_populate_record(null::%1$s, $1)',
+        p_target
+    ) using (select fields || p_change from good_row where target = p_target);
+end;
+$$;
+
+-- Inserts a row and takes it back. Says accepted, or the SQLSTATE and the constraint or column that refused it.
+create function pg_temp.verdict(p_target regclass, p_change jsonb)
+returns text
+language plpgsql
+as $$
+declare
+    v_constraint text;
+    v_column text;
+begin
+    perform pg_temp.keep(p_target, p_change);
+    raise sqlstate 'SB999';
+exception
+    when sqlstate 'SB999' then
+        return 'accepted';
+    when others then
+        get stacked diagnostics
+            v_constraint = constraint_name,
+            v_column = column_name;
+        return concat_ws(' ', sqlstate, coalesce(nullif(v_constraint, ''), nullif(v_column, '')));
+end;
+$$;
+
+insert into good_row (target, fields)
+values
+('app.session_events', '{"account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-1", "event_index": 7, "event_type": "message", "payload": {}, "row_version": 1}'),
+('app.session_uploads', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "upload-new", "session_id": "session-1", "original_name": "rollout.jsonl", "size_bytes": 0, "source": "upload", "stored_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'::jsonb || jsonb_build_object('content_sha256', sha256(''))),
+('app.session_upload_contents', '{"account_id": "00000000-0000-4000-8000-00000000000a", "chunk_index": 7, "encoding": "identity", "chunk": "\\x00"}'::jsonb || jsonb_build_object('content_sha256', sha256('\x00'))),
+('app.session_repo_bindings', '{"account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-2", "asset_path": "", "root_dir": "/", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'),
+('app.todos', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "todo-new", "session_id": "session-1", "body": "read", "completed": false, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'),
+('app.ui_settings', '{"account_id": "00000000-0000-4000-8000-00000000000a", "profile_id": "profile-new", "settings": {}, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'),
+('app.misalignments', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "misalignment-new", "session_id": "session-1", "rule_id": "rule", "title": "", "summary": "", "severity": "info", "status": "open", "evidence": [], "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'),
+('app.hook_decisions', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "decision-new", "session_id": "session-1", "source": "hook", "content_hash": "hash", "severity": "info", "blocked": false, "rules": [], "created_at": "2026-01-01T00:00:00Z", "row_version": 1}');
+
+-- What is there already: two accounts with rows of the same ids, side by side.
+insert into app.accounts (id, name)
+values
+('00000000-0000-4000-8000-00000000000a', 'first'),
+('00000000-0000-4000-8000-00000000000b', 'second');
+insert into app.sessions (account_id, id)
+values
+('00000000-0000-4000-8000-00000000000a', 'session-1'),
+('00000000-0000-4000-8000-00000000000a', 'session-2'),
+('00000000-0000-4000-8000-00000000000b', 'session-1');
+
+select lives_ok(
+    $$
+        select
+            pg_temp.keep('app.session_events', account || '{"event_index": 0}'),
+            pg_temp.keep('app.session_uploads', account || '{"id": "upload-1"}'),
+            pg_temp.keep('app.session_upload_contents', account || '{"chunk_index": 0}'),
+            pg_temp.keep('app.session_repo_bindings', account || '{"session_id": "session-1"}'),
+            pg_temp.keep('app.todos', account || '{"id": "todo-1"}'),
+            pg_temp.keep('app.ui_settings', account || '{"profile_id": "profile-1"}'),
+            pg_temp.keep('app.misalignments', account || '{"id": "misalignment-1"}'),
+            pg_temp.keep('app.hook_decisions', account || '{"id": "decision-1"}')
+        from (values
+            ('{"account_id": "00000000-0000-4000-8000-00000000000a"}'::jsonb),
+            ('{"account_id": "00000000-0000-4000-8000-00000000000b"}')
+        ) as wanted (account)
+    $$,
+    'two accounts may have the same ids and contents side by side'
+);
+
+insert into attempt (target, change, verdict, behaviour)
+values
+('app.session_events', '{}', 'accepted', 'a good row is accepted'),
+('app.session_events', '{"event_index": 0}', '23505 session_events_pkey', 'a place in the log that is taken is refused'),
+('app.session_events', '{"event_index": -1}', '23514 session_events_event_index_check', 'a negative place is refused'),
+('app.session_events', '{"session_id": "session-9"}', '23503 session_events_session_fkey', 'a session that does not exist is refused'),
+('app.session_events', '{"account_id": "00000000-0000-4000-8000-00000000000b", "session_id": "session-2"}', '23503 session_events_session_fkey', 'a session of another account is refused'),
+('app.session_events', '{"payload": "line"}', 'accepted', 'any JSON as payload is accepted'),
+('app.session_events', '{"row_version": 0}', '23514 session_events_row_version_check', 'row_version 0 is refused'),
+
+('app.session_uploads', '{}', 'accepted', 'a good row, an empty file, is accepted'),
+('app.session_uploads', '{"id": "upload-1"}', '23505 session_uploads_pkey', 'an id in use is refused'),
+('app.session_uploads', '{"session_id": null}', 'accepted', 'an upload of no session is accepted'),
+('app.session_uploads', '{"session_id": null, "account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 session_uploads_account_fkey', 'an account that does not exist is refused'),
+('app.session_uploads', '{"session_id": "session-9"}', '23503 session_uploads_session_fkey', 'a session that does not exist is refused'),
+('app.session_uploads', '{"account_id": "00000000-0000-4000-8000-00000000000b", "session_id": "session-2"}', '23503 session_uploads_session_fkey', 'a session of another account is refused'),
+('app.session_uploads', '{"id": ""}', '23514 session_uploads_id_check', 'an empty id is refused'),
+('app.session_uploads', jsonb_build_object('id', repeat('é', 256)), 'accepted', 'an id of 512 bytes is accepted'),
+('app.session_uploads', jsonb_build_object('id', repeat('é', 256) || 'x'), '23514 session_uploads_id_check', 'an id of 513 bytes in 257 characters is refused'),
+('app.session_uploads', '{"size_bytes": -1}', '23514 session_uploads_size_check', 'a negative size is refused'),
+('app.session_uploads', jsonb_build_object('content_sha256', substr(sha256(''), 2)), '23514 session_uploads_sha256_check', 'a SHA-256 of 31 bytes is refused'),
+('app.session_uploads', '{"source": "bundled"}', 'accepted', 'source bundled is accepted'),
+('app.session_uploads', '{"source": "external"}', 'accepted', 'source external is accepted'),
+('app.session_uploads', '{"source": "found"}', '23514 session_uploads_source_check', 'an unknown source is refused'),
+('app.session_uploads', '{"origin": "codex"}', 'accepted', 'origin codex is accepted'),
+('app.session_uploads', '{"origin": "gemini-cli"}', 'accepted', 'origin gemini-cli is accepted'),
+('app.session_uploads', '{"origin": "gemini"}', '23514 session_uploads_origin_check', 'an unknown origin is refused'),
+('app.session_uploads', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 session_uploads_times_check', 'a change before it was stored is refused'),
+('app.session_uploads', '{"row_version": 0}', '23514 session_uploads_row_version_check', 'row_version 0 is refused'),
+
+('app.session_upload_contents', '{}', 'accepted', 'a good row is accepted'),
+('app.session_upload_contents', '{"chunk_index": 0}', '23505 session_upload_contents_pkey', 'a chunk that is there already is refused'),
+('app.session_upload_contents', '{"account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 session_upload_contents_account_fkey', 'an account that does not exist is refused'),
+('app.session_upload_contents', '{"content_sha256": "\\x00"}', '23514 session_upload_contents_sha256_check', 'a SHA-256 of one byte is refused'),
+('app.session_upload_contents', '{"chunk_index": -1}', '23514 session_upload_contents_chunk_index_check', 'a negative place is refused'),
+('app.session_upload_contents', '{"encoding": "gzip"}', 'accepted', 'gzip is accepted'),
+('app.session_upload_contents', '{"encoding": "zstd"}', 'accepted', 'zstd is accepted'),
+('app.session_upload_contents', '{"encoding": "br"}', '23514 session_upload_contents_encoding_check', 'an unknown encoding is refused'),
+('app.session_upload_contents', '{"chunk": "\\x"}', '23514 session_upload_contents_chunk_check', 'an empty chunk is refused'),
+
+('app.session_repo_bindings', '{}', 'accepted', 'a good row is accepted'),
+('app.session_repo_bindings', '{"session_id": "session-1"}', '23505 session_repo_bindings_pkey', 'a second binding of a session is refused'),
+('app.session_repo_bindings', '{"session_id": "session-9"}', '23503 session_repo_bindings_session_fkey', 'a session that does not exist is refused'),
+('app.session_repo_bindings', '{"account_id": "00000000-0000-4000-8000-00000000000b"}', '23503 session_repo_bindings_session_fkey', 'a session of another account is refused'),
+('app.session_repo_bindings', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 session_repo_bindings_times_check', 'a change before the beginning is refused'),
+('app.session_repo_bindings', '{"row_version": 0}', '23514 session_repo_bindings_row_version_check', 'row_version 0 is refused'),
+
+('app.todos', '{}', 'accepted', 'a good row is accepted'),
+('app.todos', '{"id": "todo-1"}', '23505 todos_pkey', 'an id in use is refused'),
+('app.todos', '{"session_id": null}', 'accepted', 'a todo of no session is accepted'),
+('app.todos', '{"session_id": null, "account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 todos_account_fkey', 'an account that does not exist is refused'),
+('app.todos', '{"session_id": "session-9"}', '23503 todos_session_fkey', 'a session that does not exist is refused'),
+('app.todos', '{"account_id": "00000000-0000-4000-8000-00000000000b", "session_id": "session-2"}', '23503 todos_session_fkey', 'a session of another account is refused'),
+('app.todos', '{"id": ""}', '23514 todos_id_check', 'an empty id is refused'),
+('app.todos', jsonb_build_object('id', repeat('é', 256)), 'accepted', 'an id of 512 bytes is accepted'),
+('app.todos', jsonb_build_object('id', repeat('é', 256) || 'x'), '23514 todos_id_check', 'an id of 513 bytes in 257 characters is refused'),
+('app.todos', '{"body": ""}', '23514 todos_body_check', 'an empty body is refused'),
+('app.todos', '{"body": " \t\n "}', '23514 todos_body_check', 'a body of white space only is refused'),
+('app.todos', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 todos_times_check', 'a change before the beginning is refused'),
+('app.todos', '{"row_version": 0}', '23514 todos_row_version_check', 'row_version 0 is refused'),
+
+('app.ui_settings', '{}', 'accepted', 'a good row is accepted'),
+('app.ui_settings', '{"profile_id": "profile-1"}', '23505 ui_settings_pkey', 'a profile that is there already is refused'),
+('app.ui_settings', '{"account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 ui_settings_account_fkey', 'an account that does not exist is refused'),
+('app.ui_settings', '{"profile_id": ""}', '23514 ui_settings_profile_id_check', 'an empty profile_id is refused'),
+('app.ui_settings', jsonb_build_object('profile_id', repeat('é', 256)), 'accepted', 'a profile_id of 512 bytes is accepted'),
+('app.ui_settings', jsonb_build_object('profile_id', repeat('é', 256) || 'x'), '23514 ui_settings_profile_id_check', 'a profile_id of 513 bytes in 257 characters is refused'),
+('app.ui_settings', '{"settings": []}', '23514 ui_settings_settings_check', 'an array as settings is refused'),
+('app.ui_settings', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 ui_settings_times_check', 'a change before the beginning is refused'),
+('app.ui_settings', '{"row_version": 0}', '23514 ui_settings_row_version_check', 'row_version 0 is refused'),
+
+('app.misalignments', '{}', 'accepted', 'a good row is accepted'),
+('app.misalignments', '{"id": "misalignment-1"}', '23505 misalignments_pkey', 'an id in use is refused'),
+('app.misalignments', '{"session_id": "session-9"}', '23503 misalignments_session_fkey', 'a session that does not exist is refused'),
+('app.misalignments', '{"account_id": "00000000-0000-4000-8000-00000000000b", "session_id": "session-2"}', '23503 misalignments_session_fkey', 'a session of another account is refused'),
+('app.misalignments', '{"id": ""}', '23514 misalignments_id_check', 'an empty id is refused'),
+('app.misalignments', jsonb_build_object('id', repeat('é', 256)), 'accepted', 'an id of 512 bytes is accepted'),
+('app.misalignments', jsonb_build_object('id', repeat('é', 256) || 'x'), '23514 misalignments_id_check', 'an id of 513 bytes in 257 characters is refused'),
+('app.misalignments', '{"severity": "low"}', 'accepted', 'severity low is accepted'),
+('app.misalignments', '{"severity": "medium"}', 'accepted', 'severity medium is accepted'),
+('app.misalignments', '{"severity": "high"}', 'accepted', 'severity high is accepted'),
+('app.misalignments', '{"severity": "critical"}', 'accepted', 'severity critical is accepted'),
+('app.misalignments', '{"severity": "fatal"}', '23514 misalignments_severity_check', 'an unknown severity is refused'),
+('app.misalignments', '{"status": "acknowledged"}', 'accepted', 'acknowledged is accepted'),
+('app.misalignments', '{"status": "dismissed"}', 'accepted', 'dismissed is accepted'),
+('app.misalignments', '{"status": "closed"}', '23514 misalignments_status_check', 'an unknown status is refused'),
+('app.misalignments', '{"event_range": {}}', 'accepted', 'an object as event_range is accepted'),
+('app.misalignments', '{"event_range": [0, 1]}', '23514 misalignments_event_range_check', 'an array as event_range is refused'),
+('app.misalignments', '{"evidence": {}}', '23514 misalignments_evidence_check', 'an object as evidence is refused'),
+('app.misalignments', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 misalignments_times_check', 'a change before the beginning is refused'),
+('app.misalignments', '{"row_version": 0}', '23514 misalignments_row_version_check', 'row_version 0 is refused'),
+
+('app.hook_decisions', '{}', 'accepted', 'a good row is accepted'),
+('app.hook_decisions', '{"id": "decision-1"}', '23505 hook_decisions_pkey', 'an id in use is refused'),
+('app.hook_decisions', '{"session_id": "session-9"}', '23503 hook_decisions_session_fkey', 'a session that does not exist is refused'),
+('app.hook_decisions', '{"account_id": "00000000-0000-4000-8000-00000000000b", "session_id": "session-2"}', '23503 hook_decisions_session_fkey', 'a session of another account is refused'),
+('app.hook_decisions', '{"id": ""}', '23514 hook_decisions_id_check', 'an empty id is refused'),
+('app.hook_decisions', jsonb_build_object('id', repeat('é', 256)), 'accepted', 'an id of 512 bytes is accepted'),
+('app.hook_decisions', jsonb_build_object('id', repeat('é', 256) || 'x'), '23514 hook_decisions_id_check', 'an id of 513 bytes in 257 characters is refused'),
+('app.hook_decisions', '{"severity": "critical"}', 'accepted', 'severity critical is accepted'),
+('app.hook_decisions', '{"severity": "fatal"}', '23514 hook_decisions_severity_check', 'an unknown severity is refused'),
+('app.hook_decisions', '{"rules": {}}', '23514 hook_decisions_rules_check', 'an object as rules is refused'),
+('app.hook_decisions', '{"row_version": 0}', '23514 hook_decisions_row_version_check', 'row_version 0 is refused');
+
+select is(pg_temp.verdict(target, change), verdict, target || ': ' || behaviour)
+from attempt
+order by place;
+
+select is_empty(
+    $$
+        select conrelid::regclass, conname
+        from pg_constraint
+        where conrelid in (select target from good_row)
+            and contype in ('c', 'f')
+            and not exists (
+                select
+                from attempt
+                where target = conrelid
+                    and split_part(verdict, ' ', 2) = conname
+            )
+    $$,
+    'no check and no foreign key of these tables is without an attempt that it refuses'
+);
+select is_empty(
+    $$
+        select relname
+        from good_row
+        inner join pg_index as keys on target = indrelid
+        inner join pg_class on indexrelid = pg_class.oid
+        where indisunique
+            -- One that holds the whole primary key can refuse nothing that the primary key does not.
+            and not exists (
+                select
+                from pg_index as primary_key
+                where primary_key.indrelid = keys.indrelid
+                    and primary_key.indisprimary
+                    and not keys.indisprimary
+                    and keys.indkey::smallint[] @> primary_key.indkey::smallint[]
+            )
+            and not exists (
+                select
+                from attempt
+                where attempt.target = keys.indrelid
+                    and verdict = '23505 ' || relname
+            )
+    $$,
+    'no unique index of these tables is without an attempt that it refuses'
+);
+select is_empty(
+    $$
+        select target, attname
+        from good_row
+        inner join pg_attribute on target = attrelid
+        where attnotnull
+            and attnum > 0
+            and pg_temp.verdict(target, jsonb_build_object(attname, null)) <> '23502 ' || attname
+    $$,
+    'every column of these tables that is not optional refuses null'
+);
+select is_empty(
+    $$
+        select target, attname
+        from good_row
+        inner join pg_attribute on target = attrelid
+        where not attnotnull
+            and attnum > 0
+            and pg_temp.verdict(target, jsonb_build_object(attname, null)) <> 'accepted'
+    $$,
+    'every optional column of these tables takes null'
+);
+
+select finish();
+rollback;

@@ -1,0 +1,80 @@
+-- Who owns what: sessionbase_owner everything, except import_definer the functions of schema legacy and the staging table they analyze.
+begin;
+select plan(6);
+
+create temporary view our_schemas as
+select
+    oid,
+    nspname,
+    nspowner
+from pg_namespace
+where nspname in ('app', 'api', 'legacy', 'sync', 'ops');
+
+select is_empty(
+    $$
+        select nspname
+        from our_schemas
+        where nspowner <> 'sessionbase_owner'::regrole
+    $$,
+    'sessionbase_owner owns every schema'
+);
+select set_eq(
+    $$
+        select oid::regclass::text, relowner::regrole::text
+        from pg_class
+        where relnamespace in (select oid from our_schemas)
+            and relowner <> 'sessionbase_owner'::regrole
+    $$,
+    $$
+        values
+        ('legacy.staged_records', 'import_definer'),
+        ('legacy.staged_records_pkey', 'import_definer'),
+        ('legacy.staged_records_id_idx', 'import_definer')
+    $$,
+    'sessionbase_owner owns every table, index and sequence, but import_definer the staging table'
+);
+select is_empty(
+    $$
+        select oid::regtype
+        from pg_type
+        where typnamespace in (select oid from our_schemas)
+            and typrelid = 0
+            and typelem = 0
+    $$,
+    'there is no type but those of tables, which their owners own'
+);
+select is_empty(
+    $$
+        select oid::regprocedure
+        from pg_proc
+        where pronamespace in (select oid from our_schemas where nspname <> 'legacy')
+            and proowner <> 'sessionbase_owner'::regrole
+    $$,
+    'sessionbase_owner owns every function outside legacy'
+);
+select is_empty(
+    $$
+        select oid::regprocedure
+        from pg_proc
+        where pronamespace = 'legacy'::regnamespace
+            and proowner <> 'import_definer'::regrole
+    $$,
+    'import_definer owns every function of legacy'
+);
+select is_empty(
+    $$
+        select
+            classid::regclass,
+            objid,
+            refobjid::regrole
+        from pg_shdepend
+        where deptype = 'o'
+            and dbid = (select oid from pg_database where datname = current_database())
+            and refclassid = 'pg_authid'::regclass
+            and refobjid::regrole::text in ('app_user', 'app_server', 'importer', 'electric_repl', 'electric_read', 'reviewer')
+    $$,
+    'no other role of ours owns anything in this database'
+);
+
+select finish();
+rollback;
