@@ -37,10 +37,12 @@ def run_pg_prove(server: Server, settings: Settings, tools: PgTapTools, tests: l
 
 
 def _install_pgtap(server: Server, pgtap_sql: Path) -> None:
-    """Define pgTAP's functions in schema tap, where every role may call them."""
+    """Define pgTAP in schema tap, where every role may call it, and what our tests share."""
     with connect(server, "test") as connection, connection.transaction():
         connection.execute("create schema tap")
         connection.execute("set local search_path = tap")
         connection.execute(pgtap_sql.read_bytes())
         connection.execute("grant usage on schema tap to public")
         connection.execute("grant execute on all functions in schema tap to public")
+        for helper in sorted((SQL_TESTS / "lib").glob("*.sql")):
+            connection.execute(helper.read_bytes())

@@ -9,7 +9,8 @@ parallel safe
 as $$
     select case
         when p_value is null then false
-        when p_value !~ '^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-](0\d|1[0-5]):[0-5]\d)$' then false
+        -- [0-9], for \d takes digits of every script in a database with an ICU locale.
+        when p_value !~ '^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])$' then false
         when substr(p_value, 9, 2)::integer <= 28 then true
         else substr(p_value, 9, 2)::integer <= extract(
             day from make_date(substr(p_value, 1, 4)::integer, substr(p_value, 6, 2)::integer, 1) + interval '1 month - 1 day'
@@ -109,7 +110,7 @@ as $$
             when not legacy.is_id(p_record ->> 'threadId') then 'wrong_length threadId'
             when p_record ->> 'status' not in ('pending', 'executing', 'succeeded', 'failed') then 'wrong_value status'
             when jsonb_typeof(p_record -> 'latencyMs') not in ('number', 'null') then 'wrong_type latencyMs'
-            when p_record ->> 'latencyMs' !~ '^\d{1,15}$' then 'wrong_value latencyMs'
+            when p_record ->> 'latencyMs' !~ '^[0-9]{1,15}$' then 'wrong_value latencyMs'
             when jsonb_typeof(p_record -> 'contextEvents') not in ('array', 'null') then 'wrong_type contextEvents'
             when not legacy.is_time(p_record ->> 'startedAt') then 'not_a_time startedAt'
             when p_record ->> 'completedAt' is not null and not legacy.is_time(p_record ->> 'completedAt')

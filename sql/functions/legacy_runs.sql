@@ -16,11 +16,20 @@ as $$
 declare
     v_ids uuid[];
 begin
+    -- A name goes before an id, so a name that looks like another account's id misleads nobody.
     select array_agg(account.id)
     into v_ids
     from app.accounts as account
     where account.status = 'active'
-        and (p_account is null or account.name = p_account or account.id::text = lower(p_account));
+        and (p_account is null or account.name = p_account);
+
+    if v_ids is null then
+        select array_agg(account.id)
+        into v_ids
+        from app.accounts as account
+        where account.status = 'active'
+            and account.id::text = lower(p_account);
+    end if;
 
     if cardinality(v_ids) = 1 then
         return v_ids[1];
@@ -415,7 +424,8 @@ begin
             (
                 select count(*)
                 from legacy.source_records as source
-                where source.run_id = file.run_id
+                where source.account_id = run.account_id
+                    and source.run_id = file.run_id
                     and source.kind = file.kind
                     and case source.kind
                         when 'threads' then exists (
@@ -439,6 +449,8 @@ begin
                     end
             ) as found_count
         from legacy.import_files as file
+        inner join legacy.import_runs as run
+            on file.run_id = run.id
         where file.run_id = p_run_id
     loop
         if v_file.read_count <> v_file.settled_count or v_file.brought_count <> v_file.found_count then
@@ -570,9 +582,11 @@ as $$
             kept.field,
             kept.sqlstate
         from legacy.quarantine as kept
+        inner join legacy.import_runs as run
+            on kept.account_id = run.account_id and kept.last_run_id = run.id
         inner join legacy.reasons
             on kept.reason = reasons.code
-        where kept.last_run_id = p_run_id
+        where run.id = p_run_id
         order by kept.kind, kept.ordinal
         limit p_limit
     )
@@ -589,12 +603,14 @@ as $$
             mend.key,
             null
         from legacy.source_records as source
+        inner join legacy.import_runs as run
+            on source.account_id = run.account_id and source.run_id = run.id
         inner join legacy.import_files as file
             on source.run_id = file.run_id and source.kind = file.kind
         cross join jsonb_each(source.mends) as mend
         inner join legacy.reasons
             on mend.value ->> 'reason' = reasons.code
-        where source.run_id = p_run_id
+        where run.id = p_run_id
             and source.fate = 'adopted'
         order by source.kind, source.ordinal, mend.key
         limit p_limit

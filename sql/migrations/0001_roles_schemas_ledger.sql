@@ -144,6 +144,9 @@ create table ops.migration_attempts (
     line bigint,
     message text,
     constraint migration_attempts_pkey primary key (id),
+    constraint migration_attempts_kind_check check (kind in ('versioned', 'function', 'policy')),
+    constraint migration_attempts_checksum_check check (checksum ~ '^[0-9a-f]{64}$'),
+    constraint migration_attempts_duration_check check (duration_ms >= 0),
     constraint migration_attempts_outcome_check check (outcome in ('applied', 'failed')),
     constraint migration_attempts_failure_check check ((outcome = 'failed') = (sqlstate is not null))
 );

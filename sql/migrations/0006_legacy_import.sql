@@ -48,7 +48,9 @@ create table legacy.import_runs (
     made_thread_count bigint,
     constraint import_runs_pkey primary key (id),
     constraint import_runs_account_fkey foreign key (account_id) references app.accounts (id) on delete restrict,
-    constraint import_runs_times_check check (finished_at >= started_at)
+    constraint import_runs_account_key unique (account_id, id),
+    constraint import_runs_times_check check (finished_at >= started_at),
+    constraint import_runs_counts_check check (session_count >= 0 and made_thread_count >= 0)
 );
 
 comment on table legacy.import_runs is 'One row a run of the import.';
@@ -61,8 +63,7 @@ comment on column legacy.import_runs.finished_at is 'When it ended, with every s
 comment on column legacy.import_runs.session_count is 'How many sessions the records that were not quarantined belong to.';
 comment on column legacy.import_runs.made_thread_count is 'How many threads it made for records that named none, or one that is not there.';
 
-create index import_runs_account_idx on legacy.import_runs (account_id, id);
-comment on index legacy.import_runs_account_idx is 'Serves: an account''s runs, in order; and the foreign key to the account.';
+comment on constraint import_runs_account_key on legacy.import_runs is 'Lets foreign keys to a run carry its account along. Serves an account''s runs, in order, too.';
 
 create table legacy.import_files (
     run_id bigint not null,
@@ -80,7 +81,13 @@ create table legacy.import_files (
     constraint import_files_kind_check check (kind in ('threads', 'messages', 'tool_events')),
     constraint import_files_sha256_check check (octet_length(sha256) = 32),
     constraint import_files_missing_check check ((sha256 is null) = (size_bytes is null)),
-    constraint import_files_read_check check (read_count >= 0)
+    constraint import_files_counts_check check (
+        read_count >= 0
+        and imported_count >= 0
+        and unchanged_count >= 0
+        and adopted_count >= 0
+        and quarantined_count >= 0
+    )
 );
 
 comment on table legacy.import_files is 'One row a file of a run, with what became of its records. At the end of a run read = imported + unchanged + adopted + quarantined, or the run fails.';
@@ -106,7 +113,9 @@ create table legacy.source_records (
     ordinal bigint not null,
     byte_offset bigint not null,
     constraint source_records_pkey primary key (account_id, kind, record_id),
-    constraint source_records_run_fkey foreign key (run_id) references legacy.import_runs (id) on delete restrict,
+    constraint source_records_run_fkey foreign key (account_id, run_id) references legacy.import_runs (account_id, id) on delete restrict,
+    constraint source_records_kind_check check (kind in ('threads', 'messages', 'tool_events')),
+    constraint source_records_place_check check (ordinal >= 0 and byte_offset >= 0),
     constraint source_records_fate_check check (fate in ('imported', 'adopted')),
     constraint source_records_mends_check check ((fate = 'adopted') = (mends <> '{}')),
     constraint source_records_sha256_check check (octet_length(content_sha256) = 32)
@@ -123,7 +132,7 @@ comment on column legacy.source_records.run_id is 'The run that brought it.';
 comment on column legacy.source_records.ordinal is 'Its place in the file of that run, from 0.';
 comment on column legacy.source_records.byte_offset is 'Where it began in that file, in bytes from 0.';
 
-create index source_records_run_idx on legacy.source_records (run_id, kind, ordinal);
+create index source_records_run_idx on legacy.source_records (account_id, run_id, kind, ordinal);
 comment on index legacy.source_records_run_idx is 'Serves: the records of a run in the order of their file; and the foreign key to the run.';
 
 create table legacy.made_threads (
@@ -134,7 +143,7 @@ create table legacy.made_threads (
     constraint made_threads_pkey primary key (account_id, thread_id),
     constraint made_threads_thread_fkey foreign key (account_id, thread_id) references app.chat_threads (account_id, id) on delete cascade,
     constraint made_threads_reason_fkey foreign key (reason) references legacy.reasons (code) on delete restrict,
-    constraint made_threads_run_fkey foreign key (run_id) references legacy.import_runs (id) on delete restrict
+    constraint made_threads_run_fkey foreign key (account_id, run_id) references legacy.import_runs (account_id, id) on delete restrict
 );
 
 comment on table legacy.made_threads is 'Threads that stand in no file: the import made them for records that needed one. A later file that does bring such a thread fills it in.';
@@ -143,7 +152,7 @@ comment on column legacy.made_threads.thread_id is 'The thread.';
 comment on column legacy.made_threads.reason is 'Why: thread_absent, thread_missing or thread_of_other_session.';
 comment on column legacy.made_threads.run_id is 'The run that made it.';
 
-create index made_threads_run_idx on legacy.made_threads (run_id);
+create index made_threads_run_idx on legacy.made_threads (account_id, run_id);
 comment on index legacy.made_threads_run_idx is 'Serves: the threads a run made; and the foreign key to the run.';
 
 create index made_threads_reason_idx on legacy.made_threads (reason);
@@ -167,9 +176,11 @@ create table legacy.quarantine (
     last_run_id bigint not null,
     constraint quarantine_pkey primary key (id),
     constraint quarantine_raw_key unique (account_id, kind, raw_sha256, occurrence),
-    constraint quarantine_run_fkey foreign key (run_id) references legacy.import_runs (id) on delete restrict,
-    constraint quarantine_last_run_fkey foreign key (last_run_id) references legacy.import_runs (id) on delete restrict,
+    constraint quarantine_run_fkey foreign key (account_id, run_id) references legacy.import_runs (account_id, id) on delete restrict,
+    constraint quarantine_last_run_fkey foreign key (account_id, last_run_id) references legacy.import_runs (account_id, id) on delete restrict,
     constraint quarantine_reason_fkey foreign key (reason) references legacy.reasons (code) on delete restrict,
+    constraint quarantine_kind_check check (kind in ('threads', 'messages', 'tool_events')),
+    constraint quarantine_place_check check (ordinal >= 0 and byte_offset >= 0 and occurrence > 0),
     constraint quarantine_sha256_check check (octet_length(file_sha256) = 32 and octet_length(raw_sha256) = 32)
 );
 
@@ -190,10 +201,10 @@ comment on column legacy.quarantine.occurrence is 'Tells equal records of one fi
 comment on column legacy.quarantine.run_id is 'The run that first met it.';
 comment on column legacy.quarantine.last_run_id is 'The run that last met it.';
 
-create index quarantine_last_run_idx on legacy.quarantine (last_run_id, kind, ordinal);
+create index quarantine_last_run_idx on legacy.quarantine (account_id, last_run_id, kind, ordinal);
 comment on index legacy.quarantine_last_run_idx is 'Serves: what a run kept out, in the order of the files; and the foreign key to the last run.';
 
-create index quarantine_run_idx on legacy.quarantine (run_id);
+create index quarantine_run_idx on legacy.quarantine (account_id, run_id);
 comment on index legacy.quarantine_run_idx is 'Serves: what a run was the first to keep out; and the foreign key to the run.';
 
 create index quarantine_reason_idx on legacy.quarantine (reason);
@@ -217,7 +228,8 @@ create unlogged table legacy.staged_records (
     field text,
     sqlstate text,
     mends jsonb not null default '{}',
-    constraint staged_records_pkey primary key (run_id, kind, ordinal)
+    constraint staged_records_pkey primary key (run_id, kind, ordinal),
+    constraint staged_records_kind_check check (kind in ('threads', 'messages', 'tool_events'))
 );
 
 comment on table legacy.staged_records is 'The records of the run under way, emptied when it ends. Unlogged: a crash empties it, and the run starts again. Its key serves the import functions, which take records by range of ordinals.';

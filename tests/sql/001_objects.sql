@@ -2,8 +2,8 @@
 begin;
 select plan(21);
 
--- Schema tap holds pgTAP, and is of the tests only. schemas_are leaves out pg_* and information_schema by itself.
-select schemas_are('{app,api,legacy,sync,ops,public,tap}'::name[]);
+-- Schemas tap (pgTAP) and tests (what our tests share) are of the tests only. schemas_are leaves out pg_* and information_schema by itself.
+select schemas_are('{app,api,legacy,sync,ops,public,tap,tests}'::name[]);
 
 select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_uploads,session_upload_contents,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions}'::name[]);
 select tables_are('legacy', '{reasons,import_runs,import_files,source_records,made_threads,quarantine,staged_records}'::name[]);
@@ -36,7 +36,7 @@ select set_eq(
         select oid::regclass::text
         from pg_class
         where relkind = 'S'
-            and relnamespace <> 'tap'::regnamespace
+            and relnamespace not in ('tap'::regnamespace, 'tests'::regnamespace)
             and relpersistence <> 't'
     $$,
     '{ops.migration_attempts_id_seq,legacy.import_runs_id_seq,legacy.quarantine_id_seq}'::text[],
@@ -74,7 +74,7 @@ select set_eq(
         from pg_attribute
         inner join pg_class on attrelid = pg_class.oid
         where attname = 'row_version'
-            and relnamespace <> 'tap'::regnamespace
+            and relnamespace not in ('tap'::regnamespace, 'tests'::regnamespace)
             and relkind = 'r'
     $$,
     'every table with a row_version, and no other, has the trigger that raises it, before every update of a row'

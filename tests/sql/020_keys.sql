@@ -83,19 +83,18 @@ select set_eq(
         'app.hook_decisions: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
         'legacy.import_runs: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'legacy.import_files: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
-        'legacy.source_records: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.source_records: FOREIGN KEY (account_id, run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',
         'legacy.made_threads: FOREIGN KEY (account_id, thread_id) REFERENCES app.chat_threads(account_id, id) ON DELETE CASCADE',
         'legacy.made_threads: FOREIGN KEY (reason) REFERENCES legacy.reasons(code) ON DELETE RESTRICT',
-        'legacy.made_threads: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
-        'legacy.quarantine: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
-        'legacy.quarantine: FOREIGN KEY (last_run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.made_threads: FOREIGN KEY (account_id, run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',
+        'legacy.quarantine: FOREIGN KEY (account_id, run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',
+        'legacy.quarantine: FOREIGN KEY (account_id, last_run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',
         'legacy.quarantine: FOREIGN KEY (reason) REFERENCES legacy.reasons(code) ON DELETE RESTRICT'
     ],
     'every foreign key: its columns, what it refers to, and what a delete does'
 );
 
--- Runs are numbered in the whole database, so a key to a run is the run's number alone.
-select set_eq(
+select is_empty(
     $$
         select conname::text
         from pg_constraint
@@ -107,8 +106,7 @@ select set_eq(
                 or array_position(conkey, referring.attnum) is distinct from array_position(confkey, referred.attnum)
             )
     $$,
-    '{source_records_run_fkey,made_threads_run_fkey,quarantine_run_fkey,quarantine_last_run_fkey}'::text[],
-    'a foreign key between tables that both have account_id carries it along, except the keys to a run'
+    'a foreign key between tables that both have account_id carries it along'
 );
 select is_empty(
     $$

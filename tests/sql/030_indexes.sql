@@ -17,7 +17,7 @@ select indexes_are('app', 'ui_settings', '{ui_settings_pkey}'::name[]);
 select indexes_are('app', 'misalignments', '{misalignments_pkey,misalignments_session_idx}'::name[]);
 select indexes_are('app', 'hook_decisions', '{hook_decisions_pkey,hook_decisions_session_idx}'::name[]);
 select indexes_are('legacy', 'reasons', '{reasons_pkey}'::name[]);
-select indexes_are('legacy', 'import_runs', '{import_runs_pkey,import_runs_account_idx}'::name[]);
+select indexes_are('legacy', 'import_runs', '{import_runs_pkey,import_runs_account_key}'::name[]);
 select indexes_are('legacy', 'import_files', '{import_files_pkey}'::name[]);
 select indexes_are('legacy', 'source_records', '{source_records_pkey,source_records_run_idx}'::name[]);
 select indexes_are('legacy', 'made_threads', '{made_threads_pkey,made_threads_run_idx,made_threads_reason_idx}'::name[]);
@@ -65,12 +65,11 @@ select set_eq(
         'app.todos_session_idx btree (account_id, session_id, created_at, id)',
         'app.misalignments_session_idx btree (account_id, session_id, created_at, id)',
         'app.hook_decisions_session_idx btree (account_id, session_id, created_at, id)',
-        'legacy.import_runs_account_idx btree (account_id, id)',
-        'legacy.source_records_run_idx btree (run_id, kind, ordinal)',
-        'legacy.made_threads_run_idx btree (run_id)',
+        'legacy.source_records_run_idx btree (account_id, run_id, kind, ordinal)',
+        'legacy.made_threads_run_idx btree (account_id, run_id)',
         'legacy.made_threads_reason_idx btree (reason)',
-        'legacy.quarantine_last_run_idx btree (last_run_id, kind, ordinal)',
-        'legacy.quarantine_run_idx btree (run_id)',
+        'legacy.quarantine_last_run_idx btree (account_id, last_run_id, kind, ordinal)',
+        'legacy.quarantine_run_idx btree (account_id, run_id)',
         'legacy.quarantine_reason_idx btree (reason)',
         'legacy.staged_records_id_idx btree (run_id, kind, record_id, ordinal)',
         'ops.migration_attempts_file_idx btree (file, id)'
@@ -87,6 +86,7 @@ select set_eq(
     array[
         'app.accounts UNIQUE (name)',
         'app.chat_threads UNIQUE (account_id, session_id, id)',
+        'legacy.import_runs UNIQUE (account_id, id)',
         'legacy.quarantine UNIQUE (account_id, kind, raw_sha256, occurrence)'
     ],
     'every unique constraint: its columns'

@@ -2,51 +2,7 @@
 begin;
 select plan(80);
 
--- A row that fits, for each table. An attempt is that row with one thing changed.
-create temporary table good_row (target regclass, fields jsonb);
-create temporary table attempt (
-    place bigint generated always as identity,
-    target regclass,
-    change jsonb,
-    verdict text,
-    behaviour text
-);
-
-create function pg_temp.keep(p_target regclass, p_change jsonb)
-returns void
-language plpgsql
-as $$
-begin
-    execute format(
-        'insert into %1$s overriding system value select * from jsonb_populate_record(null::%1$s, $1)',
-        p_target
-    ) using (select fields || p_change from good_row where target = p_target);
-end;
-$$;
-
--- Inserts a row and takes it back. Says accepted, or the SQLSTATE and the constraint or column that refused it.
-create function pg_temp.verdict(p_target regclass, p_change jsonb)
-returns text
-language plpgsql
-as $$
-declare
-    v_constraint text;
-    v_column text;
-begin
-    perform pg_temp.keep(p_target, p_change);
-    raise sqlstate 'SB999';
-exception
-    when sqlstate 'SB999' then
-        return 'accepted';
-    when others then
-        get stacked diagnostics
-            v_constraint = constraint_name,
-            v_column = column_name;
-        return concat_ws(' ', sqlstate, coalesce(nullif(v_constraint, ''), nullif(v_column, '')));
-end;
-$$;
-
-insert into good_row (target, fields)
+insert into tests.good_row (target, fields)
 values
 ('app.chat_threads', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "thread-new", "session_id": "session-1", "mode": "session", "title": "Session Coach", "status": "archived", "message_count": 0, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1, "extra": {}}'),
 ('app.chat_messages', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "message-new", "session_id": "session-1", "thread_id": "thread-1", "mode": "session", "role": "user", "content": "", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1, "extra": {}}'),
@@ -66,9 +22,9 @@ values
 select lives_ok(
     $$
         select
-            pg_temp.keep('app.chat_threads', account || '{"id": "thread-1", "status": "active"}'),
-            pg_temp.keep('app.chat_messages', account || '{"id": "message-1", "client_message_id": "client-1"}'),
-            pg_temp.keep('app.chat_tool_events', account || '{"id": "tool-1"}')
+            tests.keep('app.chat_threads', account || '{"id": "thread-1", "status": "active"}'),
+            tests.keep('app.chat_messages', account || '{"id": "message-1", "client_message_id": "client-1"}'),
+            tests.keep('app.chat_tool_events', account || '{"id": "tool-1"}')
         from (values
             ('{"account_id": "00000000-0000-4000-8000-00000000000a"}'::jsonb),
             ('{"account_id": "00000000-0000-4000-8000-00000000000b"}')
@@ -79,14 +35,14 @@ select lives_ok(
 select lives_ok(
     $$
         select
-            pg_temp.keep('app.chat_threads', '{"id": "thread-2"}'),
-            pg_temp.keep('app.chat_threads', '{"id": "thread-of-session-2", "session_id": "session-2"}'),
-            pg_temp.keep('app.chat_messages', '{"id": "message-2"}')
+            tests.keep('app.chat_threads', '{"id": "thread-2"}'),
+            tests.keep('app.chat_threads', '{"id": "thread-of-session-2", "session_id": "session-2"}'),
+            tests.keep('app.chat_messages', '{"id": "message-2"}')
     $$,
     'further threads and a message without client_message_id fit beside the first'
 );
 
-insert into attempt (target, change, verdict, behaviour)
+insert into tests.attempt (target, change, verdict, behaviour)
 values
 ('app.chat_threads', '{}', 'accepted', 'a good row is accepted'),
 ('app.chat_threads', '{"id": "thread-1"}', '23505 chat_threads_pkey', 'an id in use is refused'),
@@ -165,72 +121,6 @@ values
 ('app.chat_tool_events', '{"row_version": 0}', '23514 chat_tool_events_row_version_check', 'row_version 0 is refused'),
 ('app.chat_tool_events', '{"extra": "none"}', '23514 chat_tool_events_extra_check', 'a string as extra is refused');
 
-select is(pg_temp.verdict(target, change), verdict, target || ': ' || behaviour)
-from attempt
-order by place;
-
-select is_empty(
-    $$
-        select conrelid::regclass, conname
-        from pg_constraint
-        where conrelid in (select target from good_row)
-            and contype in ('c', 'f')
-            and not exists (
-                select
-                from attempt
-                where target = conrelid
-                    and split_part(verdict, ' ', 2) = conname
-            )
-    $$,
-    'no check and no foreign key of these tables is without an attempt that it refuses'
-);
-select is_empty(
-    $$
-        select relname
-        from good_row
-        inner join pg_index as keys on target = indrelid
-        inner join pg_class on indexrelid = pg_class.oid
-        where indisunique
-            -- One that holds the whole primary key can refuse nothing that the primary key does not.
-            and not exists (
-                select
-                from pg_index as primary_key
-                where primary_key.indrelid = keys.indrelid
-                    and primary_key.indisprimary
-                    and not keys.indisprimary
-                    and keys.indkey::smallint[] @> primary_key.indkey::smallint[]
-            )
-            and not exists (
-                select
-                from attempt
-                where attempt.target = keys.indrelid
-                    and verdict = '23505 ' || relname
-            )
-    $$,
-    'no unique index of these tables is without an attempt that it refuses'
-);
-select is_empty(
-    $$
-        select target, attname
-        from good_row
-        inner join pg_attribute on target = attrelid
-        where attnotnull
-            and attnum > 0
-            and pg_temp.verdict(target, jsonb_build_object(attname, null)) <> '23502 ' || attname
-    $$,
-    'every column of these tables that is not optional refuses null'
-);
-select is_empty(
-    $$
-        select target, attname
-        from good_row
-        inner join pg_attribute on target = attrelid
-        where not attnotnull
-            and attnum > 0
-            and pg_temp.verdict(target, jsonb_build_object(attname, null)) <> 'accepted'
-    $$,
-    'every optional column of these tables takes null'
-);
-
+select tests.attempts_hold();
 select finish();
 rollback;

@@ -2,51 +2,7 @@
 begin;
 select plan(99);
 
--- A row that fits, for each table. An attempt is that row with one thing changed.
-create temporary table good_row (target regclass, fields jsonb);
-create temporary table attempt (
-    place bigint generated always as identity,
-    target regclass,
-    change jsonb,
-    verdict text,
-    behaviour text
-);
-
-create function pg_temp.keep(p_target regclass, p_change jsonb)
-returns void
-language plpgsql
-as $$
-begin
-    execute format(
-        'insert into %1$s overriding system value select * from jsonb_populate_record(null::%1$s, $1)',
-        p_target
-    ) using (select fields || p_change from good_row where target = p_target);
-end;
-$$;
-
--- Inserts a row and takes it back. Says accepted, or the SQLSTATE and the constraint or column that refused it.
-create function pg_temp.verdict(p_target regclass, p_change jsonb)
-returns text
-language plpgsql
-as $$
-declare
-    v_constraint text;
-    v_column text;
-begin
-    perform pg_temp.keep(p_target, p_change);
-    raise sqlstate 'SB999';
-exception
-    when sqlstate 'SB999' then
-        return 'accepted';
-    when others then
-        get stacked diagnostics
-            v_constraint = constraint_name,
-            v_column = column_name;
-        return concat_ws(' ', sqlstate, coalesce(nullif(v_constraint, ''), nullif(v_column, '')));
-end;
-$$;
-
-insert into good_row (target, fields)
+insert into tests.good_row (target, fields)
 values
 ('app.session_events', '{"account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-1", "event_index": 7, "event_type": "message", "payload": {}, "row_version": 1}'),
 ('app.session_uploads', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "upload-new", "session_id": "session-1", "original_name": "rollout.jsonl", "size_bytes": 0, "source": "upload", "stored_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'::jsonb || jsonb_build_object('content_sha256', sha256(''))),
@@ -71,14 +27,14 @@ values
 select lives_ok(
     $$
         select
-            pg_temp.keep('app.session_events', account || '{"event_index": 0}'),
-            pg_temp.keep('app.session_uploads', account || '{"id": "upload-1"}'),
-            pg_temp.keep('app.session_upload_contents', account || '{"chunk_index": 0}'),
-            pg_temp.keep('app.session_repo_bindings', account || '{"session_id": "session-1"}'),
-            pg_temp.keep('app.todos', account || '{"id": "todo-1"}'),
-            pg_temp.keep('app.ui_settings', account || '{"profile_id": "profile-1"}'),
-            pg_temp.keep('app.misalignments', account || '{"id": "misalignment-1"}'),
-            pg_temp.keep('app.hook_decisions', account || '{"id": "decision-1"}')
+            tests.keep('app.session_events', account || '{"event_index": 0}'),
+            tests.keep('app.session_uploads', account || '{"id": "upload-1"}'),
+            tests.keep('app.session_upload_contents', account || '{"chunk_index": 0}'),
+            tests.keep('app.session_repo_bindings', account || '{"session_id": "session-1"}'),
+            tests.keep('app.todos', account || '{"id": "todo-1"}'),
+            tests.keep('app.ui_settings', account || '{"profile_id": "profile-1"}'),
+            tests.keep('app.misalignments', account || '{"id": "misalignment-1"}'),
+            tests.keep('app.hook_decisions', account || '{"id": "decision-1"}')
         from (values
             ('{"account_id": "00000000-0000-4000-8000-00000000000a"}'::jsonb),
             ('{"account_id": "00000000-0000-4000-8000-00000000000b"}')
@@ -87,7 +43,7 @@ select lives_ok(
     'two accounts may have the same ids and contents side by side'
 );
 
-insert into attempt (target, change, verdict, behaviour)
+insert into tests.attempt (target, change, verdict, behaviour)
 values
 ('app.session_events', '{}', 'accepted', 'a good row is accepted'),
 ('app.session_events', '{"event_index": 0}', '23505 session_events_pkey', 'a place in the log that is taken is refused'),
@@ -191,72 +147,6 @@ values
 ('app.hook_decisions', '{"rules": {}}', '23514 hook_decisions_rules_check', 'an object as rules is refused'),
 ('app.hook_decisions', '{"row_version": 0}', '23514 hook_decisions_row_version_check', 'row_version 0 is refused');
 
-select is(pg_temp.verdict(target, change), verdict, target || ': ' || behaviour)
-from attempt
-order by place;
-
-select is_empty(
-    $$
-        select conrelid::regclass, conname
-        from pg_constraint
-        where conrelid in (select target from good_row)
-            and contype in ('c', 'f')
-            and not exists (
-                select
-                from attempt
-                where target = conrelid
-                    and split_part(verdict, ' ', 2) = conname
-            )
-    $$,
-    'no check and no foreign key of these tables is without an attempt that it refuses'
-);
-select is_empty(
-    $$
-        select relname
-        from good_row
-        inner join pg_index as keys on target = indrelid
-        inner join pg_class on indexrelid = pg_class.oid
-        where indisunique
-            -- One that holds the whole primary key can refuse nothing that the primary key does not.
-            and not exists (
-                select
-                from pg_index as primary_key
-                where primary_key.indrelid = keys.indrelid
-                    and primary_key.indisprimary
-                    and not keys.indisprimary
-                    and keys.indkey::smallint[] @> primary_key.indkey::smallint[]
-            )
-            and not exists (
-                select
-                from attempt
-                where attempt.target = keys.indrelid
-                    and verdict = '23505 ' || relname
-            )
-    $$,
-    'no unique index of these tables is without an attempt that it refuses'
-);
-select is_empty(
-    $$
-        select target, attname
-        from good_row
-        inner join pg_attribute on target = attrelid
-        where attnotnull
-            and attnum > 0
-            and pg_temp.verdict(target, jsonb_build_object(attname, null)) <> '23502 ' || attname
-    $$,
-    'every column of these tables that is not optional refuses null'
-);
-select is_empty(
-    $$
-        select target, attname
-        from good_row
-        inner join pg_attribute on target = attrelid
-        where not attnotnull
-            and attnum > 0
-            and pg_temp.verdict(target, jsonb_build_object(attname, null)) <> 'accepted'
-    $$,
-    'every optional column of these tables takes null'
-);
-
+select tests.attempts_hold();
 select finish();
 rollback;
