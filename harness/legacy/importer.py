@@ -1,5 +1,6 @@
 """Imports a data folder of the old viewer: reads its files, lets the database do the rest."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -109,11 +110,13 @@ def find_files(folder: Path) -> dict[str, Path | None]:
             ExitCode.NO_DATA_FOLDER, f"{folder} is not a folder that can be read", hint=hint
         )
     found = {kind: folder / name for kind, name in FILES.items()}
-    if not any(path.is_file() for path in found.values()):
+    # What stands there and is no file, a folder or a dead link, is an error when it is read.
+    there = {kind: path for kind, path in found.items() if os.path.lexists(path)}
+    if not there:
         raise SessionbaseError(
             ExitCode.NO_DATA_FOLDER, f"{folder} holds none of the viewer's files", hint=hint
         )
-    return {kind: path if path.is_file() else None for kind, path in found.items()}
+    return {kind: there.get(kind) for kind in FILES}
 
 
 def check_folder(folder: Path, tell: Tell) -> None:

@@ -163,12 +163,53 @@ as $$
 $$;
 comment on function legacy.mend(jsonb, text, text, jsonb) is 'One mend, to be added to others by ||: the field, why, what the file says and what the database says.';
 
-create or replace function legacy.made_thread_id(p_seed text)
+create or replace function legacy.made_thread_id(variadic p_parts text[])
 returns text
 language sql
 immutable
 parallel safe
 as $$
-    select 'thread_' || md5(p_seed)::uuid::text
+    -- As JSON the parts can not run into each other.
+    select 'thread_' || md5(to_jsonb(p_parts)::text)::uuid::text
 $$;
-comment on function legacy.made_thread_id(text) is 'The id of a thread that the import makes. The same seed gives the same id, so a run that is repeated makes the same threads. Not a secret: md5 only spreads.';
+comment on function legacy.made_thread_id(text[]) is 'The id of a thread that the import makes. The same parts give the same id, so a run that is repeated makes the same threads. Not a secret: md5 only spreads.';
+
+create or replace function legacy.began_at(p_kind text, p_record jsonb)
+returns timestamptz
+language sql
+stable
+parallel safe
+as $$
+    select case p_kind
+        when 'tool_events' then p_record ->> 'startedAt'
+        else p_record ->> 'createdAt'
+    end::timestamptz
+$$;
+comment on function legacy.began_at(text, jsonb) is 'When a record that has no fault began to be. Its times name their zone, so the session''s does not matter.';
+
+create or replace function legacy.ended_at(p_kind text, p_record jsonb)
+returns timestamptz
+language sql
+stable
+parallel safe
+as $$
+    select case p_kind
+        when 'tool_events' then coalesce(p_record ->> 'completedAt', p_record ->> 'startedAt')
+        else p_record ->> 'updatedAt'
+    end::timestamptz
+$$;
+comment on function legacy.ended_at(text, jsonb) is 'When a record that has no fault last changed. Its times name their zone, so the session''s does not matter.';
+
+create or replace function legacy.has_duplicate_field(p_raw text, p_record jsonb)
+returns boolean
+language sql
+immutable
+parallel safe
+as $$
+    select case
+        when jsonb_typeof(p_record) = 'object'
+            then (select count(*) from json_object_keys(p_raw::json)) <> (select count(*) from jsonb_object_keys(p_record))
+        else false
+    end
+$$;
+comment on function legacy.has_duplicate_field(text, jsonb) is 'Whether a field stands twice in an object: jsonb keeps the last one only. Objects inside it are not looked at; there the last one counts, as in JavaScript.';

@@ -124,15 +124,25 @@ as $$
         select
             parsed.ordinal,
             parsed.record,
-            legacy.record_fault(p_kind, parsed.record) as fault
+            case
+                when legacy.has_duplicate_field(parsed.raw, parsed.record) then 'duplicate_field'
+                else legacy.record_fault(p_kind, parsed.record)
+            end as fault
         from (
             select
-                source.ordinal,
-                convert_from(source.raw, 'UTF8')::jsonb as record
-            from legacy.staged_records as source
-            where source.run_id = p_run_id
-                and source.kind = p_kind
-                and source.ordinal between p_first and p_last
+                decoded.ordinal,
+                decoded.raw,
+                decoded.raw::jsonb as record
+            from (
+                select
+                    source.ordinal,
+                    convert_from(source.raw, 'UTF8') as raw
+                from legacy.staged_records as source
+                where source.run_id = p_run_id
+                    and source.kind = p_kind
+                    and source.ordinal between p_first and p_last
+                offset 0
+            ) as decoded
             offset 0
         ) as parsed
         offset 0
@@ -302,11 +312,8 @@ as $$
     select
         run.account_id,
         staged.record ->> 'sessionId',
-        min(coalesce(staged.record ->> 'createdAt', staged.record ->> 'startedAt')::timestamptz),
-        max(greatest(
-            coalesce(staged.record ->> 'createdAt', staged.record ->> 'startedAt')::timestamptz,
-            coalesce(staged.record ->> 'updatedAt', staged.record ->> 'completedAt')::timestamptz
-        ))
+        min(legacy.began_at(p_kind, staged.record)),
+        max(greatest(legacy.began_at(p_kind, staged.record), legacy.ended_at(p_kind, staged.record)))
     from legacy.staged_records as staged
     inner join legacy.import_runs as run
         on staged.run_id = run.id
@@ -382,7 +389,15 @@ begin
         and staged.kind = p_kind
         and staged.fate = 'quarantined'
     on conflict (account_id, kind, raw_sha256, occurrence) do update
-        set last_run_id = excluded.last_run_id;
+        set
+            file_name = excluded.file_name,
+            file_sha256 = excluded.file_sha256,
+            ordinal = excluded.ordinal,
+            byte_offset = excluded.byte_offset,
+            reason = excluded.reason,
+            field = excluded.field,
+            sqlstate = excluded.sqlstate,
+            last_run_id = excluded.last_run_id;
 
     update legacy.import_files
     set

@@ -201,11 +201,14 @@ as $$
         staged.ordinal,
         run.account_id,
         staged.record ->> 'sessionId',
-        coalesce(staged.record ->> 'mode', 'session'),
+        case p_kind
+            when 'tool_events' then 'session'
+            else staged.record ->> 'mode'
+        end,
         mended.record ->> 'threadId',
         thread.session_id,
-        coalesce(staged.record ->> 'createdAt', staged.record ->> 'startedAt')::timestamptz,
-        coalesce(staged.record ->> 'updatedAt', staged.record ->> 'completedAt', staged.record ->> 'startedAt')::timestamptz
+        legacy.began_at(p_kind, staged.record),
+        legacy.ended_at(p_kind, staged.record)
     from legacy.staged_records as staged
     inner join legacy.import_runs as run
         on staged.run_id = run.id
@@ -228,7 +231,7 @@ as $$
 begin
     perform legacy.make_thread(
         p_run_id,
-        legacy.made_thread_id(concat_ws(' ', need.account_id, need.session_id, need.mode)),
+        legacy.made_thread_id('active', need.account_id::text, need.session_id, need.mode),
         need.session_id,
         need.mode,
         'active',
@@ -256,7 +259,7 @@ begin
         to_jsonb(coalesce(
             thread.id,
             -- The thread that an earlier run made, archived since.
-            legacy.made_thread_id(concat_ws(' ', need.account_id, need.session_id, need.mode))
+            legacy.made_thread_id('active', need.account_id::text, need.session_id, need.mode)
         ))
     )
     from legacy.staged_needs(p_run_id, 'messages') as need
@@ -330,7 +333,7 @@ as $$
 begin
     perform legacy.make_thread(
         p_run_id,
-        legacy.made_thread_id(concat_ws(' ', need.account_id, need.session_id, need.thread_id)),
+        legacy.made_thread_id('other session', need.account_id::text, need.session_id, need.thread_id),
         need.session_id,
         min(need.mode),
         'archived',
@@ -347,7 +350,7 @@ begin
         staged.record,
         'threadId',
         'thread_of_other_session',
-        to_jsonb(legacy.made_thread_id(concat_ws(' ', need.account_id, need.session_id, need.thread_id)))
+        to_jsonb(legacy.made_thread_id('other session', need.account_id::text, need.session_id, need.thread_id))
     )
     from legacy.staged_needs(p_run_id, p_kind) as need
     where staged.run_id = p_run_id

@@ -17,7 +17,7 @@ comment on column legacy.reasons.meaning is 'One sentence for people.';
 insert into legacy.reasons (code, fate, meaning)
 values
 ('second_active_thread', 'adopted', 'Several threads of one session and mode were active: the latest stays active, this one is archived.'),
-('active_thread_exists', 'adopted', 'The database has a later active thread of this session and mode: this one is archived.'),
+('active_thread_exists', 'adopted', 'The database has another active thread of this session and mode: this one is archived.'),
 ('derived_from_messages', 'adopted', 'The thread''s count, preview or last time disagreed with its messages: it now says what they say.'),
 ('thread_absent', 'adopted', 'The message named no thread: it is in the active thread of its session and mode, made if there was none.'),
 ('thread_missing', 'adopted', 'The thread it names is in no file: one was made for it.'),
@@ -26,6 +26,7 @@ values
 ('updated_before_created', 'adopted', 'updatedAt was before createdAt: it is now createdAt.'),
 ('not_json', 'quarantined', 'Postgres can not read these bytes as JSON; the SQLSTATE says why.'),
 ('not_an_object', 'quarantined', 'The element is not a JSON object.'),
+('duplicate_field', 'quarantined', 'A field stands twice in the record, and only one value of it could come in.'),
 ('missing', 'quarantined', 'A field that every record must have is absent.'),
 ('wrong_type', 'quarantined', 'A field is of another JSON type than it must be.'),
 ('wrong_value', 'quarantined', 'A field has a value that is not one of those allowed.'),
@@ -184,12 +185,12 @@ create table legacy.quarantine (
     constraint quarantine_sha256_check check (octet_length(file_sha256) = 32 and octet_length(raw_sha256) = 32)
 );
 
-comment on table legacy.quarantine is 'Every record that was kept out, byte for byte, with the reason. The same bytes met again by a later run are not kept twice.';
+comment on table legacy.quarantine is 'Every record that was kept out, byte for byte, with the reason. The same bytes met again by a later run are not kept twice; place and reason are then those of the last run.';
 comment on column legacy.quarantine.id is 'Counts quarantined records.';
 comment on column legacy.quarantine.account_id is 'The account it was meant for.';
 comment on column legacy.quarantine.kind is 'threads, messages or tool_events.';
 comment on column legacy.quarantine.file_name is 'The file it stood in.';
-comment on column legacy.quarantine.file_sha256 is 'SHA-256 of that file, when it was first met.';
+comment on column legacy.quarantine.file_sha256 is 'SHA-256 of that file.';
 comment on column legacy.quarantine.ordinal is 'Its place in that file, from 0.';
 comment on column legacy.quarantine.byte_offset is 'Where it began in that file, in bytes from 0.';
 comment on column legacy.quarantine.reason is 'Why: a code of legacy.reasons.';

@@ -29,5 +29,6 @@ grant insert (
     account_id, kind, file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, raw, raw_sha256,
     occurrence, run_id, last_run_id
 ) on legacy.quarantine to import_definer;
-grant update (last_run_id) on legacy.quarantine to import_definer;
--- Not granted: delete, to anybody: a quarantined record is the only copy there is.
+grant update (file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, last_run_id)
+on legacy.quarantine to import_definer;
+-- Not granted: update of raw; delete, to anybody: a quarantined record is the only copy there is.

@@ -77,7 +77,7 @@ select set_eq(
         'legacy.made_threads INSERT (account_id, thread_id, reason, run_id)',
         'legacy.quarantine SELECT',
         'legacy.quarantine INSERT (account_id, kind, file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, raw, raw_sha256, occurrence, run_id, last_run_id)',
-        'legacy.quarantine UPDATE (last_run_id)',
+        'legacy.quarantine UPDATE (file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, last_run_id)',
         'legacy.reasons SELECT',
         'legacy.source_records SELECT',
         'legacy.source_records INSERT (account_id, kind, record_id, fate, content_sha256, mends, run_id, ordinal, byte_offset)'

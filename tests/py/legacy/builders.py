@@ -13,7 +13,6 @@ from psycopg import sql
 from harness.connections import Connection, Server
 from harness.errors import SessionbaseError
 from harness.legacy.importer import FILES, ImportRequest, ImportResult, import_folder
-from harness.settings import PROJECT
 
 Record = dict[str, Any]
 Content = bytes | Iterable[Record | bytes] | None
@@ -22,7 +21,6 @@ Content = bytes | Iterable[Record | bytes] | None
 ABSENT: Final = object()
 """As the value of a field: the record does not have it."""
 
-EXAMPLE = PROJECT / "examples" / "legacy"
 SESSION = "session-default"
 OTHER_SESSION = "session-0a1b2c3d"
 DEFAULT_ACCOUNT = "00000000-0000-4000-8000-000000000001"
@@ -109,12 +107,10 @@ BUILDERS = {"threads": thread, "messages": message, "tool_events": tool_event}
 
 
 def _record(fields: Record, overrides: dict[str, object]) -> Record:
-    return {
-        name: value for name, value in (fields | overrides).items() if value is not ABSENT
-    }
+    return {name: value for name, value in (fields | overrides).items() if value is not ABSENT}
 
 
-def spelled(record: Record | bytes) -> bytes:
+def spelled(record: object) -> bytes:
     """Return an element's bytes: what is bytes already stays as it is."""
     return record if isinstance(record, bytes) else json.dumps(record, ensure_ascii=False).encode()
 
@@ -159,6 +155,10 @@ class Target:
         self.server = server
         self.connection = connection
         self.account = account
+
+    def another(self) -> "Target":
+        """Make another account beside it."""
+        return new_target(self.server, self.connection)
 
     def run(self, folder: Path, *, dry_run: bool = False) -> ImportResult:
         """Import a folder."""
