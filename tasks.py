@@ -3,26 +3,23 @@
 `invoke --list` shows them, `invoke --help NAME` their options.
 """
 
-import os
-import subprocess
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.prompt import Prompt
 
 from harness import console, quality, reports, settings
-from harness.embedded.binaries import find_psql
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.importer import ImportRequest, check_folder, import_folder
 from harness.migrations.runner import Migrator
+from harness.psql import run_psql
 from harness.reset import reset as reset_database
 from harness.targets import bring_up_to_date, target
 
@@ -41,6 +38,11 @@ def command(function: Callable[P, ExitCode | None]) -> Callable[P, None]:
         except SessionbaseError as error:
             console.show_error(error)
             raise Exit(code=error.code) from None
+        except OSError as error:
+            # A path that is not what it was taken for; the program at fault would print more.
+            where = f"{error.filename}: " if error.filename else ""
+            console.show_error(SessionbaseError(ExitCode.FAILED, f"{where}{error.strerror}"))
+            raise Exit(code=ExitCode.FAILED) from None
         except KeyboardInterrupt:
             console.note("interrupted; what was not committed is undone")
             raise Exit(code=_INTERRUPTED) from None
@@ -67,11 +69,13 @@ def migrate(
     json: bool = False,
 ) -> ExitCode | None:
     """Bring the database to the state of sql/."""
+    if status and dry_run:
+        raise SessionbaseError(ExitCode.REFUSED, "--status and --dry-run show different things")
     known = settings.load()
     server = target(known)
     if status or dry_run:
         report = reports.report_plan if status else reports.report_dry_run
-        return report(server, Migrator(known).plan(server), as_json=json)
+        return report(server, Migrator(known).plan(server, reapply=reapply), as_json=json)
     with console.progress() as tell:
         applied = Migrator(known, tell=tell, warn=console.note).apply(server, reapply=reapply)
     reports.report_applied(server, applied, as_json=json)
@@ -136,14 +140,7 @@ def test(
 def psql(_: Context, command: str = "") -> ExitCode | None:
     """Open psql on the database."""
     known = settings.load()
-    parts: dict[str, Any] = conninfo_to_dict(target(known).conninfo)
-    password = parts.pop("password", None)
-    environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
-    arguments = [make_conninfo(**parts), *(["--command", command] if command else [])]
-    code = subprocess.run(
-        [str(find_psql(known)), *arguments], check=False, env=environment
-    ).returncode
-    return ExitCode.FAILED if code else None
+    return ExitCode.FAILED if run_psql(target(known), known, command) else None
 
 
 @task

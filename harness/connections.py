@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from harness.errors import ExitCode, SessionbaseError
+
+SCHEMAS = ("app", "api", "legacy", "sync", "ops")
+"""What sessionbase has of a database."""
 
 OLDEST_MAJOR = 15
 NEWEST_MAJOR = 18
@@ -29,15 +33,21 @@ class Server:
     def label(self) -> str:
         """Where the server is, without a password."""
         parts = conninfo_to_dict(self.conninfo)
-        host, port = parts.get("host") or "(default host)", parts.get("port") or "5432"
-        user, name = parts.get("user") or "(default user)", self.database
-        return f"postgresql://{user}@{host}:{port}/{name}"
+        host, port = parts.get("host") or "localhost", parts.get("port") or "5432"
+        return f"postgresql://{parts.get('user')}@{host}:{port}/{self.database}"
 
     @property
     def database(self) -> str:
         """Name of the database."""
-        parts = conninfo_to_dict(self.conninfo)
-        return str(parts.get("dbname") or parts.get("user") or "(default database)")
+        return str(conninfo_to_dict(self.conninfo)["dbname"])
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make psql and its kin connect here; secrets among them."""
+        return {
+            option.envvar.decode(): option.val.decode()
+            for option in pq.Conninfo.parse(self.conninfo.encode())
+            if option.envvar and option.val
+        }
 
     def with_database(self, name: str) -> "Server":
         """Return the same server with another database."""
@@ -45,19 +55,41 @@ class Server:
 
 
 def server_of_url(url: str) -> Server:
-    """Make a Server of DATABASE_URL. Raises SessionbaseError (BAD_SETTINGS) if it is not one."""
+    """Make a Server of DATABASE_URL, with what it leaves out taken from libpq's variables.
+
+    Raises SessionbaseError (BAD_SETTINGS), which quotes nothing of it, if it is not one.
+    """
     try:
         parts: dict[str, Any] = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         # libpq's message can quote the URL, password included, so it is not passed on.
-        raise SessionbaseError(
-            ExitCode.BAD_SETTINGS,
-            "DATABASE_URL is not a Postgres connection URL",
-            hint="It looks like postgresql://user:password@host:5432/database; "
-            "special characters in the password are percent-encoded.",
-        ) from None
+        raise _not_a_url() from None
+    for option in pq.Conninfo.get_defaults():
+        name = option.keyword.decode()
+        if name in {"host", "port", "user", "dbname"} and option.val:
+            parts.setdefault(name, option.val.decode())
+    # As libpq does, but said, so that what is shown is what is used.
+    parts.setdefault("dbname", parts.get("user"))
     parts.setdefault("connect_timeout", "10")
+    _refuse_misread_password(parts)
     return Server(make_conninfo(**parts), embedded=False)
+
+
+def _refuse_misread_password(parts: dict[str, Any]) -> None:
+    """Refuse a URL in which a password with @ or / has slipped into other parts."""
+    names = f"{parts.get('user')}{parts.get('host')}{parts.get('dbname')}"
+    ports = str(parts.get("port") or "0").split(",")
+    if "@" in names or "://" in names or not all(port.isdecimal() for port in ports):
+        raise _not_a_url()
+
+
+def _not_a_url() -> SessionbaseError:
+    return SessionbaseError(
+        ExitCode.BAD_SETTINGS,
+        "DATABASE_URL is not a Postgres connection URL",
+        hint="It looks like postgresql://user:password@host:5432/database; special characters in "
+        "the password are percent-encoded: @ is %40, / is %2F, : is %3A.",
+    )
 
 
 @contextmanager
@@ -65,12 +97,14 @@ def connect(server: Server, purpose: str) -> Iterator[Connection]:
     """Connect in autocommit mode; purpose is what pg_stat_activity shows behind "sessionbase".
 
     Raises SessionbaseError: UNREACHABLE if it can't or the connection is lost, NO_PERMISSION for
-    what the login may not do, FAILED where the server gives a statement up.
+    what the login may not do, SERVER_GAVE_UP where the server gives a statement up.
     """
     try:
         connection = psycopg.connect(
             server.conninfo, autocommit=True, application_name=f"sessionbase {purpose}"
         )
+    except psycopg.ProgrammingError:
+        raise _not_a_url() from None
     except psycopg.OperationalError as error:
         raise SessionbaseError(
             ExitCode.UNREACHABLE,
@@ -87,25 +121,25 @@ def connect(server: Server, purpose: str) -> Iterator[Connection]:
             f"{server.label}: {error.diag.message_primary}",
             hint="The login needs the rights that docs/logins.md lists for this command.",
         ) from None
-    except psycopg.OperationalError as error:
-        if not connection.broken:
-            # The server is there and gave up on a statement: a timeout, no space, too many locks.
+    except psycopg.Error as error:
+        if connection.broken:
             raise SessionbaseError(
-                ExitCode.FAILED,
-                f"{server.label} gave up: {error.sqlstate} {error.diag.message_primary}",
-                hint="What was not committed is undone. Mend the cause and run the command again.",
+                ExitCode.UNREACHABLE,
+                f"the connection to {server.label} was lost: {first_line(error)}",
+                hint="What was not committed is undone. Run the command again.",
             ) from None
+        # The server is there and gave up on a statement: a timeout, no space, a deadlock.
         raise SessionbaseError(
-            ExitCode.UNREACHABLE,
-            f"the connection to {server.label} was lost: {first_line(error)}",
-            hint="What was not committed is undone. Run the command again.",
+            ExitCode.SERVER_GAVE_UP,
+            f"{server.label} gave up: {error.sqlstate} {error.diag.message_primary}",
+            hint="What was not committed is undone. Mend the cause and run the command again.",
         ) from None
 
 
 def check_server(connection: Connection) -> None:
     """Check that the server is one sessionbase can live on, before anything is done to it.
 
-    Raises SessionbaseError: TOO_OLD, WRONG_ENCODING, WRONG_WAL_LEVEL.
+    Raises SessionbaseError: TOO_OLD, READ_ONLY, WRONG_ENCODING, WRONG_WAL_LEVEL.
     """
     major = connection.info.server_version // 10_000
     if major < OLDEST_MAJOR:
@@ -114,6 +148,13 @@ def check_server(connection: Connection) -> None:
             f"the server is Postgres {major}; sessionbase needs {OLDEST_MAJOR} to {NEWEST_MAJOR}",
             hint="Upgrade the server, or give another one in DATABASE_URL.",
         )
+    _check_setting(
+        connection,
+        "transaction_read_only",
+        "off",
+        ExitCode.READ_ONLY,
+        "It may be a standby: give the primary in DATABASE_URL.",
+    )
     _check_setting(
         connection,
         "server_encoding",

@@ -123,7 +123,7 @@ def _show_import(result: ImportResult) -> None:
     if result.dry_run:
         console.say("Dry run: nothing was kept.")
     elif not result.changed:
-        console.say("Nothing changed.")
+        console.say("No record came in." if result.quarantined else "Nothing changed.")
     if not result.dry_run:
         console.say(f"Look at it: invoke psql --command '{_LOOK}'")
 

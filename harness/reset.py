@@ -4,12 +4,10 @@ from collections.abc import Callable
 
 from psycopg import sql
 
-from harness.connections import connect, server_of_url
+from harness.connections import SCHEMAS, connect, server_of_url
 from harness.embedded.postgres import DATABASE, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
-
-_SCHEMAS = ("api", "sync", "legacy", "app", "ops")
 
 Ask = Callable[[str], str]
 
@@ -22,26 +20,37 @@ def reset(settings: Settings, database: str | None, ask: Ask) -> str:
     Raises SessionbaseError (REFUSED) unless everything agrees.
     """
     if settings.database_url is None:
-        postgres = project_postgres(settings)
-        folder = postgres.status().folder
-        _ask_twice(ask, f"the embedded server and all its data in {folder}", DATABASE)
-        postgres.remove()
-        return f"the embedded server in {folder} is gone; the next command makes a new one"
-
+        return _reset_embedded(settings, database, ask)
     server = server_of_url(settings.database_url.get_secret_value())
-    if database != server.database:
+    with connect(server, "reset") as connection:
+        [(found,)] = connection.execute("select current_database()").fetchall()
+        if database != found:
+            raise SessionbaseError(
+                ExitCode.REFUSED,
+                f"{server.label} is not the embedded server",
+                hint=f"If it is what you mean to empty: invoke reset --database '{found}'",
+            )
+        _ask_twice(ask, f"schemas {', '.join(SCHEMAS)} and all they hold in {server.label}", found)
+        with connection.transaction():
+            for schema in SCHEMAS:
+                connection.execute(
+                    sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema))
+                )
+    return f"the schemas {', '.join(SCHEMAS)} are gone from {server.label}; roles and rights stay"
+
+
+def _reset_embedded(settings: Settings, database: str | None, ask: Ask) -> str:
+    if database:
         raise SessionbaseError(
             ExitCode.REFUSED,
-            f"{server.label} is not the embedded server",
-            hint=f"If it is what you mean to empty: invoke reset --database {server.database}",
+            "--database is for a server of DATABASE_URL, which is not set",
+            hint="To delete the embedded server: invoke reset",
         )
-    _ask_twice(ask, f"schemas {', '.join(_SCHEMAS)} and all they hold in {server.label}", database)
-    with connect(server, "reset") as connection, connection.transaction():
-        for schema in _SCHEMAS:
-            connection.execute(
-                sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema))
-            )
-    return f"{server.label} holds nothing of sessionbase any more, but its roles"
+    postgres = project_postgres(settings)
+    folder = postgres.status().folder
+    _ask_twice(ask, f"the embedded server and all its data in {folder}", DATABASE)
+    postgres.remove()
+    return f"the embedded server in {folder} is gone; the next command makes a new one"
 
 
 def _ask_twice(ask: Ask, what: str, name: str) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from harness.errors import ExitCode, SessionbaseError
@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     pgtap_sql: Path | None = Field(default=None, validation_alias="PGTAP_SQL")
     """pgTAP's pgtap.sql; without it, the system's Postgres, then Debian's package."""
 
+    @field_validator("home", "postgres_bin", "pg_prove", "pgtap_sql")
+    @classmethod
+    def _from_here(cls, path: Path | None) -> Path | None:
+        # Programs are run elsewhere, so a path must not depend on where that is.
+        try:
+            return path and path.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
+
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +76,10 @@ def load() -> Settings:
             ExitCode.BAD_SETTINGS,
             "; ".join(wrong),
             hint="See the settings in README.md and .env.example.",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SessionbaseError(
+            ExitCode.BAD_SETTINGS, f".env is not UTF-8 at byte {error.start}"
         ) from None
 
 

@@ -69,10 +69,9 @@ def home_of(settings: Settings) -> Path:
     It is SESSIONBASE_HOME, unless the caller is root and no other account can reach that: then
     a folder under /var/lib/sessionbase that has the path of it as its name.
     """
-    home = settings.home.expanduser().absolute()
-    if os.geteuid() != _ROOT or _is_reachable(home):
-        return home
-    return _FALLBACK_HOME / str(home).strip("/").replace("/", "-")
+    if os.geteuid() != _ROOT or _is_reachable(settings.home):
+        return settings.home
+    return _FALLBACK_HOME / str(settings.home).strip("/").replace("/", "-")
 
 
 def find_binaries(settings: Settings) -> Binaries:
@@ -81,13 +80,7 @@ def find_binaries(settings: Settings) -> Binaries:
     Postgres refuses to run as root, so root runs it as nobody, from a place nobody can reach.
     Raises SessionbaseError (MISSING_TOOL).
     """
-    folder = _programs(settings)
-    if not (folder / "initdb").exists():
-        raise SessionbaseError(
-            ExitCode.MISSING_TOOL,
-            f"there is no initdb in {folder}",
-            hint="SESSIONBASE_POSTGRES_BIN must be a folder like /usr/lib/postgresql/15/bin.",
-        )
+    folder = _existing(_programs(settings) / "initdb").parent
     if os.geteuid() != _ROOT:
         return Binaries(folder, run_as=None)
     nobody = pwd.getpwnam("nobody")
@@ -109,12 +102,25 @@ def make_folder(folder: Path) -> None:
 
 
 def find_psql(settings: Settings) -> Path:
-    """Find psql beside the server's programs, for the caller to run."""
-    return _programs(settings) / "psql"
+    """Find psql beside the server's programs, for the caller to run.
+
+    Raises SessionbaseError (MISSING_TOOL).
+    """
+    return _existing(_programs(settings) / "psql")
 
 
 def _programs(settings: Settings) -> Path:
     return settings.postgres_bin or _wheel_folder() / "pginstall" / "bin"
+
+
+def _existing(program: Path) -> Path:
+    if not program.exists():
+        raise SessionbaseError(
+            ExitCode.MISSING_TOOL,
+            f"there is no {program.name} in {program.parent}",
+            hint="SESSIONBASE_POSTGRES_BIN must be a folder like /usr/lib/postgresql/15/bin.",
+        )
+    return program
 
 
 def _wheel_folder() -> Path:
@@ -156,7 +162,8 @@ def _open_to_all(folder: Path) -> None:
 
 def _is_reachable(path: Path) -> bool:
     """Whether any account can reach a path: every existing folder on the way is open to all."""
-    existing = (folder for folder in (path, *path.parents) if folder.is_dir())
+    real = path.resolve()
+    existing = (folder for folder in (real, *real.parents) if folder.is_dir())
     return all(folder.stat().st_mode & 0o001 for folder in existing)
 
 

@@ -100,7 +100,13 @@ class EmbeddedPostgres:
         with self._locked():
             if self._postmaster() is None:
                 return False
-            self._pg_ctl("stop", "-m", "fast")
+            said = self._pg_ctl("stop", "-m", "fast")
+            if self._postmaster() is not None:
+                raise SessionbaseError(
+                    ExitCode.SERVER_WONT_START,
+                    f"Postgres in {self._folder} does not stop: {said}",
+                    hint=f"Read {self._folder / 'log'}.",
+                )
             return True
 
     def status(self) -> Status:
@@ -126,12 +132,7 @@ class EmbeddedPostgres:
             with FileLock(self._lock_file(), timeout=_LOCK_SECONDS):
                 yield
         except PermissionError as error:
-            raise SessionbaseError(
-                ExitCode.SERVER_WONT_START,
-                f"no permission for {error.filename or self._folder}",
-                hint="It may have been made by another account. Run as that account, or give "
-                "another folder in SESSIONBASE_HOME.",
-            ) from None
+            raise _not_ours(error.filename or self._folder) from None
         except Timeout:
             raise SessionbaseError(
                 ExitCode.SERVER_WONT_START,
@@ -191,7 +192,7 @@ class EmbeddedPostgres:
             # A port that was free can be taken by the time Postgres asks for it.
             port = self._free_port()
             (self._folder / "port").write_text(str(port))
-            result = self._pg_ctl(
+            said = self._pg_ctl(
                 "start",
                 "-t",
                 str(_START_SECONDS),
@@ -200,28 +201,31 @@ class EmbeddedPostgres:
                 "-o",
                 f"-p {port}",
             )
-            if result == 0:
+            if self._postmaster() is not None:
                 return
         raise SessionbaseError(
             ExitCode.SERVER_WONT_START,
-            f"Postgres does not start in {self._folder}; its log says last: {self._log_end()}",
+            f"Postgres does not start in {self._folder}: {said}; "
+            f"its log says last: {self._log_end()}",
             hint=f"Read {self._folder / 'log'}. If the data is not worth keeping: invoke reset.",
         )
 
-    def _pg_ctl(self, command: str, *options: str) -> int:
-        return self._binaries.run(
-            "pg_ctl", command, f"--pgdata={self._data}", "--wait", *options
-        ).returncode
+    def _pg_ctl(self, command: str, *options: str) -> str:
+        """Run pg_ctl and return what it said last. Whether it worked, the process tells."""
+        result = self._binaries.run("pg_ctl", command, f"--pgdata={self._data}", "--wait", *options)
+        lines = (result.stderr or result.stdout).strip().splitlines()
+        return lines[-1] if lines else f"pg_ctl exited with {result.returncode}"
 
     def _clear_dead_server(self) -> None:
         """Remove the lock file of a server that was killed, once none of its processes is left.
 
-        Postgres does so itself, but not when the process number in the file belongs to another
-        program by now, or to a zombie. Removing it with a process still at work on the data
-        would let two servers write it, so those are waited for: they end by themselves.
+        Postgres does so itself when the process is gone, but not when its number belongs to
+        another program by now, or to a zombie. Removing it with a process still at work on the
+        data would let two servers write it, so those are waited for: they end by themselves.
         """
         pid_file = self._data / "postmaster.pid"
-        if not pid_file.exists():
+        pid = self._recorded_pid()
+        if pid is None or not psutil.pid_exists(pid):
             return
         give_up = time.monotonic() + _ORPHAN_SECONDS
         while orphans := [p.pid for p in psutil.process_iter() if self._is_ours(p)]:
@@ -234,21 +238,40 @@ class EmbeddedPostgres:
             time.sleep(0.1)
         pid_file.unlink()
 
+    def _recorded_pid(self) -> int | None:
+        """Return the process number in the server's lock file."""
+        try:
+            text = (self._data / "postmaster.pid").read_text()
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            raise _not_ours(error.filename) from None
+        number = text.split("\n", 1)[0]
+        return int(number) if number.isdecimal() else None
+
     def _postmaster(self) -> psutil.Process | None:
         """Return the server's process: alive, no zombie, and at work in our folder."""
+        pid = self._recorded_pid()
         try:
-            first_line = (self._data / "postmaster.pid").read_text().split("\n", 1)[0]
-            process = psutil.Process(int(first_line))
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            process = psutil.Process(pid) if pid else None
+        except psutil.NoSuchProcess:
             return None
-        return process if self._is_ours(process) else None
+        return process if process and self._is_ours(process) else None
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        """Whether a process is a Postgres of this folder: all of them work in the data folder."""
+        """Whether a process is a Postgres of this folder: all of them work in the data folder.
+
+        Root in a container may not see where another account's process works. The command line
+        it may see, and the postmaster's names the folder.
+        """
+        folder = str(self._data.resolve())
         try:
-            return process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(
-                self._data.resolve()
-            )
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            try:
+                return process.cwd() == folder
+            except psutil.AccessDenied:
+                return process.name() == "postgres" and folder in process.cmdline()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 
@@ -291,6 +314,15 @@ class EmbeddedPostgres:
 def project_postgres(settings: Settings) -> EmbeddedPostgres:
     """Return the project's own server, running or not."""
     return EmbeddedPostgres(home_of(settings) / "postgres", find_binaries(settings))
+
+
+def _not_ours(path: object) -> SessionbaseError:
+    return SessionbaseError(
+        ExitCode.SERVER_WONT_START,
+        f"no permission for {path}",
+        hint="It may have been made by another account. Run as that account, or give another "
+        "folder in SESSIONBASE_HOME.",
+    )
 
 
 def _ensure_database(server: Server) -> None:

@@ -1,6 +1,5 @@
 """Imports a data folder of the old viewer: reads its files, lets the database do the rest."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ _CODES = {
     "SB001": ExitCode.NO_ACCOUNT,
     "SB002": ExitCode.IMPORT_RUNNING,
     "SB003": ExitCode.IMPORT_FAILED,
+    "SB004": ExitCode.IMPORT_FAILED,
 }
 
 Tell = Callable[[str], None]
@@ -105,13 +105,14 @@ def find_files(folder: Path) -> dict[str, Path | None]:
     Raises SessionbaseError (NO_DATA_FOLDER) if there is no folder, or none of the files in it.
     """
     hint = f"--data names the viewer's data folder, with {', '.join(FILES.values())} in it."
-    if not folder.is_dir():
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except OSError as error:
         raise SessionbaseError(
-            ExitCode.NO_DATA_FOLDER, f"{folder} is not a folder that can be read", hint=hint
-        )
-    found = {kind: folder / name for kind, name in FILES.items()}
+            ExitCode.NO_DATA_FOLDER, f"can't read the folder {folder}: {error.strerror}", hint=hint
+        ) from None
     # What stands there and is no file, a folder or a dead link, is an error when it is read.
-    there = {kind: path for kind, path in found.items() if os.path.lexists(path)}
+    there = {kind: folder / name for kind, name in FILES.items() if name in names}
     if not there:
         raise SessionbaseError(
             ExitCode.NO_DATA_FOLDER, f"{folder} holds none of the viewer's files", hint=hint

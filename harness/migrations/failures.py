@@ -1,8 +1,12 @@
 """A file that Postgres refused, and how to tell a person."""
 
+from psycopg.errors import InsufficientPrivilege
+
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.files import SqlFile
 from harness.migrations.script import ScriptError, excerpt
+
+_INSUFFICIENT_PRIVILEGE = InsufficientPrivilege.sqlstate
 
 
 class FileError(Exception):
@@ -35,11 +39,13 @@ def for_person(error: FileError) -> SessionbaseError:
         )
         if text
     ]
-    left = (
-        "It ran outside a transaction; look at what it left before you run it again."
-        if error.file.no_transaction
-        else "Nothing of this file was kept. Mend it and run invoke migrate again."
-    )
-    return SessionbaseError(
-        ExitCode.MIGRATION_FAILED, f"migration failed: {where}", hint=left, excerpt="\n".join(shown)
-    )
+    code, left = ExitCode.MIGRATION_FAILED, "Nothing of this file was kept. Mend it and run again."
+    if error.file.no_transaction:
+        left = (
+            "It ran outside a transaction; look at what it left before you run it again. "
+            "An index that is not valid goes with: drop index concurrently NAME;"
+        )
+    elif cause.sqlstate == _INSUFFICIENT_PRIVILEGE:
+        code = ExitCode.NO_PERMISSION
+        left = "Nothing of this file was kept. The login needs the rights in docs/logins.md."
+    return SessionbaseError(code, f"migration failed: {where}", hint=left, excerpt="\n".join(shown))

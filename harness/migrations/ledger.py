@@ -5,7 +5,7 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
-from harness.connections import Connection
+from harness.connections import SCHEMAS, Connection
 from harness.migrations.failures import FileError
 from harness.migrations.files import SqlFile
 
@@ -149,9 +149,9 @@ def policies_in_force(connection: Connection, besides: list[int] | None = None) 
         inner join pg_catalog.pg_policy as policy
             on policy.polname = shown.policyname
                 and policy.polrelid = format('%%I.%%I', shown.schemaname, shown.tablename)::regclass
-        where shown.schemaname in ('app', 'api', 'legacy', 'sync', 'ops')
+        where shown.schemaname = any (%s)
             and policy.oid <> all (%s::oid[])
         """,
-        [besides or []],
+        [list(SCHEMAS), besides or []],
     )
     return {(table, name): definition for table, name, definition in rows}

@@ -18,7 +18,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from harness.connections import Connection, Server, check_server, connect
+from harness.connections import SCHEMAS, Connection, Server, check_server, connect
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations import ledger
 from harness.migrations.failures import FileError, for_person
@@ -50,11 +50,11 @@ class Migrator:
         self._tell = tell
         self._warn = warn
 
-    def plan(self, server: Server) -> Plan:
+    def plan(self, server: Server, *, reapply: bool = False) -> Plan:
         """Say what would be done. Changes nothing, waits for nothing."""
         with connect(server, "migrate") as connection:
             check_server(connection)
-            return self._plan(connection, reapply=False)
+            return self._plan(connection, reapply=reapply)
 
     def sees_ledger(self, server: Server) -> bool:
         """Whether the login may know what was applied. One that only imports may not."""
@@ -150,12 +150,10 @@ class Migrator:
             ledger.record_applied(connection, file, clock.milliseconds(), {})
 
     def _apply_outside_transaction(self, connection: Connection, file: SqlFile) -> None:
+        # Without a lock timeout: a build that is cut off leaves an index that is not valid, and
+        # while a concurrent one waits it is in nobody's way.
         with _timed(file) as clock:
-            self._set_lock_timeout(connection, local=False)
-            try:
-                run_script(connection, file.text, one_statement=True)
-            finally:
-                connection.execute("reset lock_timeout")
+            run_script(connection, file.text, one_statement=True)
             _refuse_invalid_indexes(connection, file)
             with connection.transaction():
                 _as_owner(connection)
@@ -180,7 +178,9 @@ class Migrator:
 
     def _run(self, connection: Connection, file: SqlFile) -> None:
         """Run a file in the open transaction, which the file must not end."""
-        self._set_lock_timeout(connection, local=True)
+        connection.execute(
+            "select set_config('lock_timeout', %s, true)", [f"{self._settings.lock_timeout_ms}ms"]
+        )
         transaction = _transaction_id(connection)
         run_script(connection, file.text)
         if (
@@ -193,12 +193,6 @@ class Migrator:
                 hint="Take that out: the file and its ledger row are one transaction. "
                 "What it had done before stays; look at the database.",
             )
-
-    def _set_lock_timeout(self, connection: Connection, *, local: bool) -> None:
-        connection.execute(
-            "select set_config('lock_timeout', %s, %s)",
-            [f"{self._settings.lock_timeout_ms}ms", local],
-        )
 
 
 class _Clock:
@@ -244,8 +238,9 @@ def _refuse_invalid_indexes(connection: Connection, file: SqlFile) -> None:
         from pg_catalog.pg_index
         inner join pg_catalog.pg_class on pg_class.oid = pg_index.indexrelid
         where not indisvalid
-            and relnamespace::regnamespace::text in ('app', 'api', 'legacy', 'sync', 'ops')
-        """
+            and relnamespace::regnamespace::text = any (%s)
+        """,
+        [list(SCHEMAS)],
     ).fetchall()
     if rows:
         names = ", ".join(row[0] for row in rows)

@@ -77,11 +77,13 @@ def _next_result(connection: Connection) -> pq.abc.PGresult | None:
     """Wait for the next result; Ctrl-C gets through, for the wait is Python's."""
     pgconn = connection.pgconn
     with selectors.DefaultSelector() as selector:
-        selector.register(pgconn.socket, selectors.EVENT_READ)
-        pgconn.flush()
+        # A long script goes out piece by piece, and the server may answer before it has it all.
+        both = selectors.EVENT_READ | selectors.EVENT_WRITE
+        selector.register(pgconn.socket, both if pgconn.flush() else selectors.EVENT_READ)
         while pgconn.is_busy():
             selector.select()
             pgconn.consume_input()
+            selector.modify(pgconn.socket, both if pgconn.flush() else selectors.EVENT_READ)
     return pgconn.get_result()
 
 

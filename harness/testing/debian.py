@@ -48,6 +48,8 @@ def _needs_fetching(settings: Settings, cache: Path) -> bool:
 
 
 def _pg_prove(settings: Settings, cache: Path) -> list[str]:
+    if settings.pg_prove and not settings.pg_prove.exists():
+        raise _missing(f"PG_PROVE names {settings.pg_prove}, which is not there")
     installed = settings.pg_prove or shutil.which("pg_prove")
     if installed:
         return [str(installed)]
@@ -58,6 +60,8 @@ def _pg_prove(settings: Settings, cache: Path) -> list[str]:
 
 
 def _pgtap_sql(settings: Settings, cache: Path) -> Path:
+    if settings.pgtap_sql and not settings.pgtap_sql.exists():
+        raise _missing(f"PGTAP_SQL names {settings.pgtap_sql}, which is not there")
     if settings.pgtap_sql:
         return settings.pgtap_sql
     found = [

@@ -4,8 +4,6 @@ import os
 import subprocess
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict
-
 from harness.connections import Server, connect
 from harness.embedded.binaries import find_psql
 from harness.settings import PROJECT, Settings
@@ -22,16 +20,9 @@ def matching_tests(expression: str) -> list[Path]:
 def run_pg_prove(server: Server, settings: Settings, tools: PgTapTools, tests: list[Path]) -> int:
     """Run test files one after the other; each rolls back what it does. Return the exit code."""
     _install_pgtap(server, tools.pgtap_sql)
-    parts = conninfo_to_dict(server.conninfo)
-    environment = os.environ | {
-        "PGHOST": str(parts.get("host", "")),
-        "PGPORT": str(parts.get("port", "")),
-        "PGUSER": str(parts.get("user", "")),
-        "PGPASSWORD": str(parts.get("password", "")),
-        "PGDATABASE": server.database,
-        "PGOPTIONS": "-c search_path=tap",
-        "PGAPPNAME": "sessionbase test",
-    }
+    environment = os.environ | server.environment()
+    environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} -c search_path=tap"
+    environment["PGAPPNAME"] = "sessionbase test"
     command = [*tools.pg_prove, "--psql-bin", str(find_psql(settings)), *map(str, tests)]
     return subprocess.run(command, check=False, env=environment, cwd=PROJECT).returncode
 

@@ -50,17 +50,14 @@ end;
 $$;
 comment on function legacy.find_account(text) is 'The account of a name or id; without one, the only active account. SB001 if that is not exactly one.';
 
-create or replace function legacy.begin_import(p_account_id uuid, p_tool_version text)
-returns bigint
+create or replace function legacy.take_lock(p_account_id uuid)
+returns void
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Definer: importer may not write legacy.import_runs.
 declare
     v_key bigint := hashtextextended('sessionbase import ' || p_account_id::text, 0);
-    v_run_id bigint;
 begin
     if not pg_try_advisory_xact_lock(v_key) then
         raise exception 'another import into this account is running, in backend process %', (
@@ -75,10 +72,67 @@ begin
                 errcode = 'SB002',
                 hint = 'Wait for it to end, then run this again: what has come in counts as unchanged.';
     end if;
+end;
+$$;
+comment on function legacy.take_lock(uuid) is 'Holds the account for the transaction: SB002 if another import does, with its backend. Asked for again by the same transaction, it is there.';
+
+create or replace function legacy.check_run(p_run_id bigint)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_account_id uuid := (
+        select run.account_id
+        from legacy.import_runs as run
+        where run.id = p_run_id
+            and run.finished_at is null
+            and run.imported_by = session_user
+    );
+begin
+    if v_account_id is null then
+        raise exception 'there is no import run % of this login under way', p_run_id
+            using
+                errcode = 'SB004',
+                hint = 'Begin one with legacy.begin_import.';
+    end if;
+    perform legacy.take_lock(v_account_id);
+end;
+$$;
+comment on function legacy.check_run(bigint) is 'Every function that adds to a run begins with it: SB004 unless the run is under way and of this login; and takes the account''s lock, lest two transactions work on it.';
+
+create or replace function legacy.begin_import(p_account_id uuid, p_tool_version text)
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+-- Definer: importer may not write legacy.import_runs.
+declare
+    v_run_id bigint;
+begin
+    if not exists (
+        select
+        from app.accounts
+        where id = p_account_id
+            and status = 'active'
+    ) then
+        raise exception 'there is no active account %', p_account_id
+            using
+                errcode = 'SB001',
+                hint = 'Give the id of a row of app.accounts.';
+    end if;
+    perform legacy.take_lock(p_account_id);
 
     insert into legacy.import_runs (account_id, tool_version)
     values (p_account_id, p_tool_version)
     returning id into v_run_id;
+
+    -- importer can stage rows for any run, also one that was still to come.
+    delete from legacy.staged_records
+    where run_id = v_run_id;
 
     return v_run_id;
 end;
@@ -94,14 +148,17 @@ create or replace function legacy.register_file(
     p_read_count bigint
 )
 returns void
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-    -- Definer: importer may not write legacy.import_files.
+-- Definer: importer may not write legacy.import_files.
+begin
+    perform legacy.check_run(p_run_id);
     insert into legacy.import_files (run_id, kind, file_name, sha256, size_bytes, read_count)
-    values (p_run_id, p_kind, p_file_name, p_sha256, p_size_bytes, p_read_count)
+    values (p_run_id, p_kind, p_file_name, p_sha256, p_size_bytes, p_read_count);
+end;
 $$;
 comment on function legacy.register_file(bigint, text, text, bytea, bigint, bigint) is 'Says what file a run read, and how many elements the reader counted in it. sha256 and size null: there was no file.';
 
@@ -126,7 +183,13 @@ as $$
             parsed.record,
             case
                 when legacy.has_duplicate_field(parsed.raw, parsed.record) then 'duplicate_field'
-                else legacy.record_fault(p_kind, parsed.record)
+                else coalesce(
+                    legacy.record_fault(p_kind, parsed.record),
+                    case
+                        when p_kind = 'tool_events' and legacy.ended_at(p_kind, parsed.record) < legacy.began_at(p_kind, parsed.record)
+                            then 'times_out_of_order completedAt'
+                    end
+                )
             end as fault
         from (
             select
@@ -339,6 +402,22 @@ as $$
 declare
     v_account_id uuid := (select account_id from legacy.import_runs where id = p_run_id);
 begin
+    -- The twin of a record that Postgres refused is as refused as it.
+    update legacy.staged_records as twin
+    set
+        fate = 'quarantined',
+        reason = refused.reason,
+        sqlstate = refused.sqlstate
+    from legacy.staged_records as refused
+    where twin.run_id = p_run_id
+        and twin.kind = p_kind
+        and twin.fate = 'unchanged'
+        and refused.run_id = p_run_id
+        and refused.kind = p_kind
+        and refused.record_id = twin.record_id
+        and refused.fate = 'quarantined'
+        and refused.reason = 'refused';
+
     update legacy.staged_records
     set fate = case when mends = '{}' then 'imported' else 'adopted' end
     where run_id = p_run_id
@@ -489,6 +568,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: importer may not write the tables of account data, nor the ledger of runs.
 begin
+    perform legacy.check_run(p_run_id);
+    if (
+        select count(*)
+        from legacy.import_files
+        where run_id = p_run_id
+    ) <> 3 then
+        raise exception 'not all three files of import run % are registered', p_run_id
+            using
+                errcode = 'SB003',
+                hint = 'Call legacy.register_file for each kind, also for a file that is not there.';
+    end if;
+
     perform legacy.derive_threads(p_run_id);
     perform legacy.settle(p_run_id, file.kind)
     from legacy.import_files as file

@@ -119,6 +119,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: importer may not write app.sessions and app.chat_threads.
 begin
+    perform legacy.check_run(p_run_id);
     perform legacy.triage(p_run_id, 'threads');
     perform legacy.mend_active_threads(p_run_id);
     perform legacy.mend_times(p_run_id, 'threads');
@@ -447,6 +448,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: importer may not write app.sessions, app.chat_threads and app.chat_messages.
 begin
+    perform legacy.check_run(p_run_id);
     perform legacy.triage(p_run_id, 'messages');
     perform legacy.mend_times(p_run_id, 'messages');
     perform legacy.ensure_sessions(p_run_id, 'messages');
@@ -460,25 +462,6 @@ $$;
 comment on function legacy.import_messages(bigint) is 'Imports the staged messages of a run. The threads of the run come first.';
 
 -- Tool events.
-
-create or replace function legacy.refuse_times_out_of_order(p_run_id bigint)
-returns void
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-as $$
-    update legacy.staged_records as staged
-    set
-        fate = 'quarantined',
-        reason = 'times_out_of_order',
-        field = 'completedAt'
-    where staged.run_id = p_run_id
-        and staged.kind = 'tool_events'
-        and staged.fate is null
-        and (staged.record ->> 'completedAt')::timestamptz < (staged.record ->> 'startedAt')::timestamptz
-$$;
-comment on function legacy.refuse_times_out_of_order(bigint) is 'Quarantines tool events that ended before they began.';
 
 create or replace function legacy.insert_tool_events(p_run_id bigint, p_first bigint, p_last bigint)
 returns void
@@ -529,8 +512,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: importer may not write app.sessions, app.chat_threads and app.chat_tool_events.
 begin
+    perform legacy.check_run(p_run_id);
     perform legacy.triage(p_run_id, 'tool_events');
-    perform legacy.refuse_times_out_of_order(p_run_id);
     perform legacy.ensure_sessions(p_run_id, 'tool_events');
     perform legacy.make_missing_threads(p_run_id, 'tool_events');
     perform legacy.part_from_other_sessions(p_run_id, 'tool_events');

@@ -1,5 +1,5 @@
 -- The ground everything stands on: roles, what PUBLIC loses, schemas, and the ledger of migrations.
--- Run by a login that may create roles and owns the database (or may create schemas in it).
+-- Run by a login that may create roles and owns the database, which is sessionbase's alone: others lose their access to it.
 -- A role that exists already is taken as it is, so an administrator may make any of them beforehand.
 
 -- 1. Roles. They belong to the whole cluster, so two sessionbase databases on one cluster share them.
@@ -73,10 +73,20 @@ begin
         'grant connect on database %I to app_server, electric_repl, electric_read, importer, reviewer',
         current_database()
     );
+    revoke all on schema public from public;
+
+    -- To who does not own the database Postgres only says a warning, and does nothing.
+    if has_database_privilege('public', current_database(), 'connect, temporary')
+        or has_schema_privilege('public', 'public', 'usage, create')
+        or not has_database_privilege('app_server', current_database(), 'connect')
+    then
+        raise exception 'database % keeps rights of PUBLIC, which % may not take away', current_database(), current_user
+            using
+                errcode = 'insufficient_privilege',
+                hint = format('As an administrator: alter database %I owner to %I; then run this again.', current_database(), current_user);
+    end if;
 end;
 $$;
-
-revoke all on schema public from public;
 
 alter default privileges for role sessionbase_owner revoke all on functions from public;
 alter default privileges for role sessionbase_owner revoke all on types from public;

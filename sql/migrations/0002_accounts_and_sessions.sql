@@ -16,7 +16,7 @@ create table app.accounts (
     constraint accounts_row_version_check check (row_version > 0)
 );
 
-comment on table app.accounts is 'Who owns data. The first migration makes one account, and until there is a real login it is the only one (single-tenant mode).';
+comment on table app.accounts is 'Who owns data. The migrations make one account, and until there is a real login it is the only one (single-tenant mode).';
 comment on column app.accounts.id is 'Leads every key of account data.';
 comment on column app.accounts.name is 'For people: what an operator types after --account.';
 comment on column app.accounts.status is 'active, or disabled: a disabled account sees nothing.';

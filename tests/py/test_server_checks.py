@@ -57,6 +57,28 @@ def test_wrong_encoding(server: Server, settings: Settings) -> None:
     assert error.code == ExitCode.WRONG_ENCODING
 
 
+def test_read_only(database: Server, settings: Settings) -> None:
+    options = "-c default_transaction_read_only=on"
+    standby = Server(make_conninfo(database.conninfo, options=options), embedded=False)
+    with pytest.raises(SessionbaseError) as caught:
+        Migrator(settings).apply(standby)
+    assert caught.value.code == ExitCode.READ_ONLY
+
+
+def test_a_database_that_belongs_to_another_is_refused(
+    poor_login: Server, empty_database: Server, settings: Settings
+) -> None:
+    """Postgres would only warn that PUBLIC keeps its rights."""
+    name = empty_database.database
+    with connect(empty_database, "test") as connection:
+        connection.execute(f"alter database {name} owner to current_user")
+        connection.execute(f"grant create on database {name} to public")
+    with pytest.raises(SessionbaseError) as caught:
+        Migrator(settings).apply(poor_login)
+    assert caught.value.code == ExitCode.NO_PERMISSION
+    assert f"alter database {name} owner to poor_" in caught.value.excerpt
+
+
 def test_a_wrong_password_is_unreachable_and_not_shown(
     empty_database: Server, settings: Settings
 ) -> None:
@@ -86,7 +108,7 @@ def test_a_statement_the_server_gives_up_is_no_lost_connection(database: Server)
 
     with pytest.raises(SessionbaseError) as caught:
         give_up()
-    assert caught.value.code == ExitCode.FAILED
+    assert caught.value.code == ExitCode.SERVER_GAVE_UP
     assert "57014" in caught.value.what
 
 

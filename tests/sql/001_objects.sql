@@ -45,7 +45,7 @@ select set_eq(
 
 select functions_are('app', '{default_thread_title,message_preview,raise_row_version}'::name[]);
 select functions_are('api', '{}'::name[]);
-select functions_are('legacy', '{apply_range,apply_to_all,began_at,begin_import,check_sums,derive_threads,ended_at,ensure_sessions,find_account,finish_import,has_duplicate_field,import_messages,import_notes,import_summary,import_threads,import_tool_events,import_totals,insert_messages,insert_threads,insert_tool_events,is_id,is_time,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_client_message_ids,mend_times,mended,message_fault,parse_range,part_from_other_sessions,place_in_active_threads,record_fault,refuse_times_out_of_order,register_file,settle,staged_needs,text_fault,thread_fault,tool_event_fault,triage}'::name[]);
+select functions_are('legacy', '{apply_range,apply_to_all,began_at,begin_import,check_run,check_sums,derive_threads,ended_at,ensure_sessions,find_account,finish_import,has_duplicate_field,import_messages,import_notes,import_summary,import_threads,import_tool_events,import_totals,insert_messages,insert_threads,insert_tool_events,is_id,is_time,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_client_message_ids,mend_times,mended,message_fault,parse_range,part_from_other_sessions,place_in_active_threads,record_fault,register_file,settle,staged_needs,take_lock,text_fault,thread_fault,tool_event_fault,triage}'::name[]);
 select functions_are('sync', '{}'::name[]);
 select functions_are('ops', '{}'::name[]);
 select functions_are('public', '{}'::name[]);

@@ -1,7 +1,12 @@
 """What people type, what they read, and the exit codes that scripts use."""
 
+import contextlib
 import json
+import os
+import pty
+import select
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +16,8 @@ from psycopg.conninfo import make_conninfo
 from harness.connections import Connection, Server
 from harness.errors import ExitCode
 from harness.migrations.files import discover
-from harness.settings import SQL
-from tests.py.commands.conftest import invoke_on
+from harness.settings import PROJECT, SQL
+from tests.py.commands.conftest import invoke_on, run_invoke
 
 Invoke = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -170,6 +175,68 @@ def test_reset_wants_the_name_and_two_answers(
     assert done.returncode == ExitCode.OK
     assert connection.execute("select to_regclass('app.accounts')").fetchone() == (None,)
     assert invoke("migrate", "--status").returncode == ExitCode.PENDING
+
+
+def test_reset_of_the_embedded_server_takes_no_name(invoke_embedded: Invoke, home: Path) -> None:
+    invoke_embedded("pg-start")
+    refused = invoke_embedded("reset", "--database", "sessionbase", answers="yes\nsessionbase\n")
+    assert refused.returncode == ExitCode.REFUSED
+    assert (home / "postgres" / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "arguments", "code"),
+    [
+        ("SESSIONBASE_HOME", "/etc/passwd", ["pg-start"], ExitCode.FAILED),
+        ("SESSIONBASE_HOME", "~no-such-account/x", ["pg-start"], ExitCode.BAD_SETTINGS),
+        ("SESSIONBASE_POSTGRES_BIN", "nowhere", ["pg-start"], ExitCode.MISSING_TOOL),
+        ("PG_PROVE", "/nowhere/pg_prove", ["test", "--sql"], ExitCode.MISSING_TOOL),
+        ("PGTAP_SQL", "/nowhere/pgtap.sql", ["test", "--sql"], ExitCode.MISSING_TOOL),
+        (
+            "DATABASE_URL",
+            "postgresql://a@b?connect_timeout=x",
+            ["migrate"],
+            ExitCode.BAD_SETTINGS,
+        ),
+    ],
+)
+def test_a_setting_that_leads_nowhere_is_said(
+    home: Path, variable: str, value: str, arguments: list[str], code: ExitCode
+) -> None:
+    environment = {"SESSIONBASE_HOME": str(home), "DATABASE_URL": "", variable: value}
+    result = run_invoke(*arguments, environment=environment)
+    assert "Traceback" not in result.stderr
+    assert "error:" in result.stderr
+    assert result.returncode == code
+
+
+def test_ctrl_c_is_psqls_business(database: Server) -> None:
+    """It cancels the line in psql, which then runs the next one."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        environment = os.environ | {"DATABASE_URL": database.conninfo, "PAGER": "cat"}
+        os.chdir(PROJECT)
+        os.execve(sys.executable, [sys.executable, "-m", "invoke", "psql"], environment)
+    shown = read_until(terminal, b"=#")
+    os.write(terminal, b"select 'half\x03")
+    shown += read_until(terminal, b"=#")
+    os.write(terminal, b"select 'still' || 'here';\n\\q\n")
+    shown += read_until(terminal, b"stillhere")
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert b"interrupted" not in shown
+
+
+def read_until(terminal: int, mark: bytes) -> bytes:
+    shown = b""
+    while mark not in shown:
+        assert select.select([terminal], [], [], 30)[0], shown
+        shown += os.read(terminal, 4096)
+    return shown
 
 
 def test_the_embedded_server_is_not_touched_when_database_url_is_set(

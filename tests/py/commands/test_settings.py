@@ -50,11 +50,30 @@ def test_a_url_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server.label == "postgresql://someone@db.example:6543/name"
 
 
-def test_a_broken_url_is_refused_without_being_shown() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://someone:canary text@:port",
+        "postgresql://someone:half@canary@127.0.0.1:1/db",
+        "postgresql://someone:half/canary@127.0.0.1:1/db",
+        "postgresql://someone:half#canary@127.0.0.1:port/db",
+    ],
+)
+def test_a_broken_url_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(SessionbaseError) as caught:
-        server_of_url("postgresql://someone:canary text@:port")
+        server_of_url(url)
     assert caught.value.code == ExitCode.BAD_SETTINGS
     assert "canary" not in caught.value.what + caught.value.hint
+
+
+def test_what_a_url_leaves_out_is_taken_from_libpqs_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGDATABASE", "elsewhere")
+    monkeypatch.setenv("PGPORT", "6543")
+    server = server_of_url("postgresql://someone@db.example")
+    assert server.label == "postgresql://someone@db.example:6543/elsewhere"
+    assert server_of_url("postgresql://someone@db.example/here").database == "here"
 
 
 def test_the_readme_and_the_example_list_every_setting() -> None:

@@ -190,6 +190,22 @@ def test_a_process_number_that_went_to_another_program_is_not_taken_for_the_serv
     assert one(postgres.ensure_running(), "select 1") == 1
 
 
+def test_a_server_whose_folder_root_may_not_see_is_found_all_the_same(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is for root in a container, of a process that runs as nobody."""
+    postgres.ensure_running()
+    pid = pid_of(postgres)
+
+    def denied(process: psutil.Process) -> str:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "cwd", denied)
+    assert pid_of(postgres) == pid
+    assert one(postgres.ensure_running(), "select 1") == 1
+    assert pid_of(postgres) == pid
+
+
 def test_an_initdb_that_was_killed_is_begun_anew(
     postgres: EmbeddedPostgres, folder: Path, settings: Settings
 ) -> None:

@@ -16,6 +16,7 @@ from tests.py.legacy.builders import (
     Record,
     Target,
     fates,
+    finished,
     file_of,
     message,
     sha256,
@@ -501,3 +502,23 @@ def test_times_come_in_to_the_microsecond(target: Target, data: Path, text: str)
     )
     moment = datetime.fromisoformat(text)
     assert target.connection.execute(query, [moment, target.account]).fetchone() == (True,)
+
+
+def test_of_two_tool_events_of_an_id_the_one_that_can_come_in_does(
+    target: Target, data: Path
+) -> None:
+    early = finished(completedAt=time(0))
+    records = [early, finished(), finished(id="x", completedAt=time(0))]
+    result = target.run(write_folder(data, tool_events=[*records, records[2]]))
+    assert fates(result)["tool_events"] == Fates(read=4, adopted=1, quarantined=3)
+    assert target.ids("chat_tool_events") == {"tool_1"}
+
+
+def test_the_twin_of_a_refused_record_is_kept_out_too(alone: Target, data: Path) -> None:
+    alone.connection.execute(
+        "alter table app.chat_threads add constraint later_check check (title <> 'refuse')"
+    )
+    refused = thread(title="refuse")
+    result = alone.run(write_folder(data, threads=[refused, refused]))
+    assert fates(result)["threads"] == Fates(read=2, quarantined=2)
+    assert [row[1] for row in alone.quarantine()] == ["refused", "refused"]

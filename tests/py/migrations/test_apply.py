@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.connections import Server, connect
+from harness.connections import Connection, Server, connect
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.files import discover
 from harness.migrations.runner import Migrator
@@ -160,6 +160,13 @@ def test_a_no_transaction_file_builds_an_index_concurrently(
     assert query("select indisvalid from pg_index where indexrelid = 'app.probe_idx'::regclass")
     write("migrations/0998_in_transaction.sql", "select 1;\n")
     assert failure(apply).code == ExitCode.MIGRATION_MISPLACED
+
+
+def test_a_script_longer_than_any_buffer_is_run(connection: Connection) -> None:
+    run_script(connection, f"select 1; -- {'x' * 30_000_000}\nselect 2;")
+    with pytest.raises(ScriptError) as caught:
+        run_script(connection, f"select 1; -- {'x' * 30_000_000}\nselect 1 / 0;")
+    assert caught.value.place == Place(2, 1, whole_statement=True)
 
 
 def test_without_the_first_line_the_same_statement_is_refused(write: Write, apply: Apply) -> None:

@@ -100,6 +100,27 @@ def test_a_locked_table_is_tried_again(
     assert said == ["a table is locked by others; this was try 1 of 10"]
 
 
+def test_a_concurrent_build_waits_for_the_application(
+    write: Write, apply: Apply, query: Query, database: Server, connection: Connection
+) -> None:
+    write(
+        NEW,
+        "-- no-transaction\ncreate index concurrently probe_idx on app.todos (body);\n",
+    )
+    applied: list[str] = []
+    connection.execute("begin")
+    connection.execute("lock table app.todos in row exclusive mode")
+    run = threading.Thread(target=lambda: applied.extend(apply(lock_timeout_ms=50)))
+    run.start()
+    with connect(database, "watch") as watch:
+        wait_until(lambda: waits_for_lock(watch, "create index concurrently"))
+    time.sleep(0.2)  # longer than the lock timeout of a file in a transaction
+    connection.execute("commit")
+    run.join(DEADLINE_S)
+    assert applied == [NEW]
+    assert query("select indisvalid from pg_index where indexrelid = 'app.probe_idx'::regclass")
+
+
 def test_a_table_that_stays_locked_is_given_up(
     write: Write, apply: Apply, connection: Connection
 ) -> None:
