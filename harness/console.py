@@ -13,6 +13,9 @@ from rich.table import Table
 
 from harness.errors import SessionbaseError
 
+Tell = Callable[[str], None]
+"""Something that is told, in one line, what is going on."""
+
 # Without a terminal rich would cut tables at 80 columns; logs have room.
 _LOG_WIDTH = 160
 
@@ -35,7 +38,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
+def progress() -> Iterator[Tell]:
     """Show one line that says what is being done, on a terminal; elsewhere nothing."""
     console = _console(stderr=True)
     if not console.is_terminal:

@@ -1,6 +1,6 @@
 """Imports a data folder of the old viewer: reads its files, lets the database do the rest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from harness import __version__
 from harness.connections import Connection, Server, check_server, connect
+from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.elements import ArrayFile
 
@@ -29,8 +30,6 @@ _CODES = {
     "SB003": ExitCode.IMPORT_FAILED,
     "SB004": ExitCode.IMPORT_FAILED,
 }
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tenacity import (
 )
 
 from harness.connections import SCHEMAS, Connection, Server, check_server, connect
+from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations import ledger
 from harness.migrations.failures import FileError, for_person
@@ -29,8 +30,6 @@ from harness.settings import SQL, Settings
 
 _LOCK_NOT_AVAILABLE = errors.LockNotAvailable.sqlstate
 _POLL_SECONDS = 0.2
-
-Tell = Callable[[str], None]
 
 
 class Migrator:

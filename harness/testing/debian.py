@@ -7,10 +7,10 @@ into the project's own folder, which needs no root and changes nothing of the sy
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.console import Tell
 from harness.embedded.binaries import home_of
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
@@ -29,7 +29,7 @@ class PgTapTools:
     pgtap_sql: Path
 
 
-def find_tools(settings: Settings, tell: Callable[[str], None]) -> PgTapTools:
+def find_tools(settings: Settings, tell: Tell) -> PgTapTools:
     """Find or fetch the tools. Raises SessionbaseError (MISSING_TOOL) that says what to install."""
     cache = home_of(settings) / "tools"
     if _needs_fetching(settings, cache):

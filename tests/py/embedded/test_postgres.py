@@ -6,8 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ from harness.embedded.binaries import find_binaries
 from harness.embedded.postgres import EmbeddedPostgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import PROJECT, Settings
+from tests.py.waiting import wait_until
 
 DEADLINE_S = 30
 
@@ -50,13 +50,6 @@ def one(server: Server, statement: str) -> object:
         row = connection.execute(statement).fetchone()
         assert row is not None
         return row[0]
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_true():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.02)
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:

@@ -16,6 +16,7 @@ from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.files import discover
 from harness.migrations.runner import Migrator
 from harness.settings import PROJECT, SQL, Settings
+from tests.py.waiting import wait_until
 
 Apply = Callable[..., list[str]]
 Query = Callable[..., list[tuple[object, ...]]]
@@ -24,13 +25,6 @@ Write = Callable[[str, str], Path]
 NEW = "migrations/0999_new.sql"
 MIGRATE_LOCK = "hashtextextended('sessionbase migrate', 0)"
 DEADLINE_S = 30
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_true():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.02)
 
 
 def waits_for_lock(connection: Connection, statement_part: str) -> bool:
