@@ -73,11 +73,18 @@ begin
         'grant connect on database %I to app_server, electric_repl, electric_read, importer, reviewer',
         current_database()
     );
-    revoke all on schema public from public;
+    if to_regnamespace('public') is not null then
+        revoke all on schema public from public;
+    end if;
 
     -- To who does not own the database Postgres only says a warning, and does nothing.
     if has_database_privilege('public', current_database(), 'connect, temporary')
-        or has_schema_privilege('public', 'public', 'usage, create')
+        or exists (
+            select
+            from pg_catalog.pg_namespace
+            where nspname = 'public'
+                and has_schema_privilege('public', oid, 'usage, create')
+        )
         or not has_database_privilege('app_server', current_database(), 'connect')
     then
         raise exception 'database % keeps rights of PUBLIC, which % may not take away', current_database(), current_user

@@ -79,6 +79,14 @@ def test_a_database_that_belongs_to_another_is_refused(
     assert f"alter database {name} owner to poor_" in caught.value.excerpt
 
 
+def test_a_database_without_schema_public_is_as_good(
+    empty_database: Server, settings: Settings
+) -> None:
+    with connect(empty_database, "test") as connection:
+        connection.execute("drop schema public")
+    assert len(Migrator(settings).apply(empty_database)) == len(discover(SQL))
+
+
 def test_a_wrong_password_is_unreachable_and_not_shown(
     empty_database: Server, settings: Settings
 ) -> None:
