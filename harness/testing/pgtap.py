@@ -35,5 +35,6 @@ def _install_pgtap(server: Server, pgtap_sql: Path) -> None:
         connection.execute(pgtap_sql.read_bytes())
         connection.execute("grant usage on schema tap to public")
         connection.execute("grant execute on all functions in schema tap to public")
+        connection.execute("create schema tests")
         for helper in sorted((SQL_TESTS / "lib").glob("*.sql")):
             connection.execute(helper.read_bytes())

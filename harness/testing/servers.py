@@ -14,7 +14,7 @@ from docker.errors import APIError, DockerException
 from psycopg import sql
 from testcontainers.community.postgres import PostgresContainer
 
-from harness.connections import Connection, Server, connect, server_of_url
+from harness.connections import Server, connect, server_of_url
 from harness.embedded.guardian import temporary_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.runner import Migrator
@@ -156,7 +156,7 @@ class Databases:
             self._drop(name)
 
     def _create(self, name: str, template: str) -> None:
-        with self._maintenance() as connection:
+        with connect(self._server, "test") as connection:
             connection.execute(
                 sql.SQL("create database {} template {} encoding 'UTF8'").format(
                     sql.Identifier(name), sql.Identifier(template)
@@ -164,12 +164,7 @@ class Databases:
             )
 
     def _drop(self, name: str) -> None:
-        with self._maintenance() as connection:
+        with connect(self._server, "test") as connection:
             connection.execute(
                 sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
             )
-
-    @contextmanager
-    def _maintenance(self) -> Iterator[Connection]:
-        with connect(self._server, "test") as connection:
-            yield connection

@@ -2,27 +2,8 @@
 begin;
 select plan(14);
 
-create function pg_temp.columns_of(p_table regclass)
-returns setof text
-language sql
-as $$
-    select concat_ws(
-        ' ',
-        attname,
-        replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz'),
-        case when attnotnull then 'not null' end,
-        case when attidentity = 'a' then 'generated always as identity' end,
-        'default ' || pg_get_expr(adbin, adrelid)
-    )
-    from pg_attribute
-    left join pg_attrdef on attrelid = adrelid and attnum = adnum
-    where attrelid = p_table
-        and attnum > 0
-        and not attisdropped
-$$;
-
 select set_eq(
-    $$ select pg_temp.columns_of('app.accounts') $$,
+    $$ select tests.columns_of('app.accounts') $$,
     array[
         'id uuid not null default gen_random_uuid()',
         'name text not null',
@@ -35,7 +16,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.sessions') $$,
+    $$ select tests.columns_of('app.sessions') $$,
     array[
         'account_id uuid not null',
         'id text not null',
@@ -47,7 +28,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.session_members') $$,
+    $$ select tests.columns_of('app.session_members') $$,
     array[
         'account_id uuid not null',
         'session_id text not null',
@@ -61,7 +42,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.chat_threads') $$,
+    $$ select tests.columns_of('app.chat_threads') $$,
     array[
         'account_id uuid not null',
         'id text not null',
@@ -81,7 +62,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.chat_messages') $$,
+    $$ select tests.columns_of('app.chat_messages') $$,
     array[
         'account_id uuid not null',
         'id text not null',
@@ -103,7 +84,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.chat_tool_events') $$,
+    $$ select tests.columns_of('app.chat_tool_events') $$,
     array[
         'account_id uuid not null',
         'id text not null',
@@ -128,7 +109,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.session_events') $$,
+    $$ select tests.columns_of('app.session_events') $$,
     array[
         'account_id uuid not null',
         'session_id text not null',
@@ -146,7 +127,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.session_uploads') $$,
+    $$ select tests.columns_of('app.session_uploads') $$,
     array[
         'account_id uuid not null',
         'id text not null',
@@ -169,7 +150,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.session_upload_contents') $$,
+    $$ select tests.columns_of('app.session_upload_contents') $$,
     array[
         'account_id uuid not null',
         'content_sha256 bytea not null',
@@ -181,7 +162,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.session_repo_bindings') $$,
+    $$ select tests.columns_of('app.session_repo_bindings') $$,
     array[
         'account_id uuid not null',
         'session_id text not null',
@@ -195,7 +176,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.todos') $$,
+    $$ select tests.columns_of('app.todos') $$,
     array[
         'account_id uuid not null',
         'id text not null',
@@ -210,7 +191,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.ui_settings') $$,
+    $$ select tests.columns_of('app.ui_settings') $$,
     array[
         'account_id uuid not null',
         'profile_id text not null',
@@ -223,7 +204,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.misalignments') $$,
+    $$ select tests.columns_of('app.misalignments') $$,
     array[
         'account_id uuid not null',
         'id text not null',
@@ -243,7 +224,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('app.hook_decisions') $$,
+    $$ select tests.columns_of('app.hook_decisions') $$,
     array[
         'account_id uuid not null',
         'id text not null',

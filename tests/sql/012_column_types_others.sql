@@ -2,27 +2,8 @@
 begin;
 select plan(10);
 
-create function pg_temp.columns_of(p_table regclass)
-returns setof text
-language sql
-as $$
-    select concat_ws(
-        ' ',
-        attname,
-        replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz'),
-        case when attnotnull then 'not null' end,
-        case when attidentity = 'a' then 'generated always as identity' end,
-        'default ' || pg_get_expr(adbin, adrelid)
-    )
-    from pg_attribute
-    left join pg_attrdef on attrelid = adrelid and attnum = adnum
-    where attrelid = p_table
-        and attnum > 0
-        and not attisdropped
-$$;
-
 select set_eq(
-    $$ select pg_temp.columns_of('legacy.reasons') $$,
+    $$ select tests.columns_of('legacy.reasons') $$,
     array[
         'code text not null',
         'fate text not null',
@@ -32,7 +13,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('legacy.import_runs') $$,
+    $$ select tests.columns_of('legacy.import_runs') $$,
     array[
         'id bigint not null generated always as identity',
         'account_id uuid not null',
@@ -47,7 +28,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('legacy.import_files') $$,
+    $$ select tests.columns_of('legacy.import_files') $$,
     array[
         'run_id bigint not null',
         'kind text not null',
@@ -64,7 +45,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('legacy.source_records') $$,
+    $$ select tests.columns_of('legacy.source_records') $$,
     array[
         'account_id uuid not null',
         'kind text not null',
@@ -80,7 +61,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('legacy.made_threads') $$,
+    $$ select tests.columns_of('legacy.made_threads') $$,
     array[
         'account_id uuid not null',
         'thread_id text not null',
@@ -91,7 +72,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('legacy.quarantine') $$,
+    $$ select tests.columns_of('legacy.quarantine') $$,
     array[
         'id bigint not null generated always as identity',
         'account_id uuid not null',
@@ -113,7 +94,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('legacy.staged_records') $$,
+    $$ select tests.columns_of('legacy.staged_records') $$,
     array[
         'run_id bigint not null',
         'kind text not null',
@@ -133,7 +114,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('sync.shapes') $$,
+    $$ select tests.columns_of('sync.shapes') $$,
     array[
         'name text not null',
         'table_schema text not null',
@@ -146,7 +127,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('ops.migrations') $$,
+    $$ select tests.columns_of('ops.migrations') $$,
     array[
         'file text not null',
         'kind text not null',
@@ -160,7 +141,7 @@ select set_eq(
 );
 
 select set_eq(
-    $$ select pg_temp.columns_of('ops.migration_attempts') $$,
+    $$ select tests.columns_of('ops.migration_attempts') $$,
     array[
         'id bigint not null generated always as identity',
         'file text not null',

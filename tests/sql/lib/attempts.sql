@@ -1,8 +1,6 @@
 -- How files of this folder show which rows a table takes and which it refuses. Loaded before the tests.
 -- A test fills tests.good_row (a row that fits, for each table) and tests.attempt (that row with something changed,
 -- and what must come of it), then selects tests.attempts_hold().
-create schema tests;
-
 create table tests.good_row (
     target regclass,
     fields jsonb
