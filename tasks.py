@@ -14,10 +14,16 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 from rich.prompt import Prompt
 
+from bench.imports import Order, bench_imports
+from bench.report import show_report
 from harness import console, quality, reports, settings
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
-from harness.legacy.importer import ImportRequest, check_folder, import_folder
+from harness.legacy.exporter import ExportRequest, export_folder
+from harness.legacy.importer import check_request, import_folder
+from harness.legacy.results import ImportRequest, on_conflict_of
+from harness.legacy.showing import report_export, report_verification
+from harness.legacy.verifier import VerifyRequest, verify_folder
 from harness.migrations.runner import Migrator
 from harness.psql import run_psql
 from harness.reset import reset as reset_database
@@ -25,6 +31,7 @@ from harness.targets import bring_up_to_date, target
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
+_BENCHES = ("import",)
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
 
 
@@ -44,7 +51,7 @@ def command(function: Callable[P, ExitCode | None]) -> Callable[P, None]:
             console.show_error(SessionbaseError(ExitCode.FAILED, f"{where}{error.strerror}"))
             raise Exit(code=ExitCode.FAILED) from None
         except KeyboardInterrupt:
-            console.note("interrupted; what was not committed is undone")
+            console.note("interrupted; what was not committed is undone, what was stays")
             raise Exit(code=_INTERRUPTED) from None
         if code:
             raise Exit(code=code)
@@ -87,27 +94,103 @@ def migrate(
         "data": "The viewer's data folder; without it, the samples in examples/legacy.",
         "account": "Name or id of the account to import into, where there are several.",
         "dry-run": "Do it all, report it, and roll it back.",
+        "on-conflict": "A record whose id the database has with other content: quarantine (it), "
+        "keep (the database's), or replace (that).",
+        "jobs": "How many connections bring messages and tool events in.",
+        "report": "Write a page to keep, with sums, reasons and checksums, to this file.",
+        "max-quarantine": "How many records may be quarantined before the exit code says so.",
+        "wait": "How many seconds to wait for another import into the account.",
         **_JSON,
     }
 )
 @command
-def import_legacy(
+def import_legacy(  # noqa: PLR0913 - its options
     _: Context,
     data: str = str(settings.EXAMPLES),
     account: str = "",
     dry_run: bool = False,
+    on_conflict: str = "quarantine",
+    jobs: int = 1,
+    report: str = "",
+    max_quarantine: int = 0,
+    wait: int = 10,
     json: bool = False,
 ) -> ExitCode:
-    """Import the old viewer's three JSON files."""
+    """Import the old viewer's three JSON files. Interrupted, the same command goes on."""
+    request = ImportRequest(
+        Path(data),
+        account or None,
+        dry_run=dry_run,
+        on_conflict=on_conflict_of(on_conflict),
+        jobs=jobs,
+        wait_s=wait,
+    )
     known = settings.load()
-    folder = Path(data)
-    with console.progress() as tell:
-        check_folder(folder, tell)
+    check_request(request, max_quarantine)
+    page = reports.check_page(report)
     server = target(known)
     bring_up_to_date(server, known, dry_run=dry_run)
+    with console.watching() as watch:
+        result = import_folder(server, request, watch)
+    if page:
+        reports.write_page(page, result)
+    return reports.report_import(result, as_json=json, max_quarantine=max_quarantine)
+
+
+@task(
+    help={
+        "out": "The folder to write chat-threads.json and the others to.",
+        "account": "Name or id of the account to export, where there are several.",
+        "force": "Replace files that are there.",
+        "without-quarantined": "Leave out what the import kept out.",
+        **_JSON,
+    }
+)
+@command
+def export_legacy(
+    _: Context,
+    out: str,
+    account: str = "",
+    force: bool = False,
+    without_quarantined: bool = False,
+    json: bool = False,
+) -> None:
+    """Write the tables as the old viewer's three files."""
+    request = ExportRequest(
+        Path(out), account or None, force=force, with_quarantined=not without_quarantined
+    )
+    known = settings.load()
+    server = target(known)
+    bring_up_to_date(server, known, dry_run=True)
     with console.progress() as tell:
-        result = import_folder(server, ImportRequest(folder, account or None, dry_run), tell)
-    return reports.report_import(result, as_json=json)
+        result = export_folder(server, request, tell)
+    report_export(result, as_json=json)
+
+
+@task(
+    help={
+        "data": "The viewer's data folder; without it, the samples in examples/legacy.",
+        "account": "Name or id of the account it was imported into, where there are several.",
+        "limit": "How many differences to show.",
+        **_JSON,
+    }
+)
+@command
+def verify_import(
+    _: Context,
+    data: str = str(settings.EXAMPLES),
+    account: str = "",
+    limit: int = 20,
+    json: bool = False,
+) -> ExitCode:
+    """Compare the old viewer's files with the database; exit 37 if they differ."""
+    known = settings.load()
+    request = VerifyRequest(Path(data), account or None, limit)
+    server = target(known)
+    bring_up_to_date(server, known, dry_run=True)
+    with console.progress() as tell:
+        result = verify_folder(server, request, tell)
+    return report_verification(result, as_json=json)
 
 
 @task(
@@ -133,6 +216,42 @@ def test(
         ) from None
     parts = {name for name, wanted in (("sql", sql), ("py", py)) if wanted} or {"sql", "py"}
     return run_tests(settings.load(), parts=parts, expression=k, postgres=postgres)
+
+
+@task(
+    positional=["what"],
+    help={
+        "what": "What to measure: import.",
+        "rows": "How many messages.",
+        "runs": "How often; every run has all methods in turn.",
+        "filled": "Messages of another account that are there already; 0: as many as rows.",
+        "scale": "Also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
+        "out": "Also write the figures to this file, as Markdown.",
+        **_JSON,
+    },
+)
+@command
+def bench(  # noqa: PLR0913, PLR0917 - a command's options
+    _: Context,
+    what: str,
+    rows: int = 100_000,
+    runs: int = 5,
+    filled: int = 0,
+    scale: bool = False,
+    out: str = "",
+    json: bool = False,
+) -> None:
+    """Measure beside its peers: bench import."""
+    if what not in _BENCHES:
+        raise SessionbaseError(
+            ExitCode.REFUSED,
+            f"there is no bench {what}",
+            hint=f"It is one of: {', '.join(_BENCHES)}.",
+        )
+    order = Order(rows, runs, filled or rows, scale=scale)
+    with console.progress() as tell:
+        report = bench_imports(settings.load(), order, tell)
+    show_report(report, as_json=json, out=Path(out) if out else None)
 
 
 @task(help={"command": "Run this and exit, instead of a prompt."})
@@ -203,4 +322,18 @@ def _ask(question: str) -> str:
         return ""
 
 
-ns = Collection(migrate, import_legacy, test, psql, lint, fmt, pg_start, pg_stop, pg_status, reset)
+ns = Collection(
+    migrate,
+    import_legacy,
+    export_legacy,
+    verify_import,
+    test,
+    bench,
+    psql,
+    lint,
+    fmt,
+    pg_start,
+    pg_stop,
+    pg_status,
+    reset,
+)

@@ -9,12 +9,24 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from harness.errors import SessionbaseError
 
 Tell = Callable[[str], None]
 """Something that is told, in one line, what is going on."""
+
+Watch = Callable[[str, int, int], None]
+"""Something that is told what is going on, how far it is, and of how much (0: not known)."""
 
 # Without a terminal rich would cut tables at 80 columns; logs have room.
 _LOG_WIDTH = 160
@@ -46,6 +58,38 @@ def progress() -> Iterator[Tell]:
         return
     with console.status("") as status:
         yield lambda text: status.update(escape(text))
+
+
+def quiet_watch(_text: str, _done: int, _total: int) -> None:
+    """Watch, and say nothing."""
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Show a bar with rate and time left, on a terminal; elsewhere nothing."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield quiet_watch
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bars:
+        shown: dict[str, TaskID] = {}
+
+        def watch(text: str, done: int, total: int) -> None:
+            if text not in shown:
+                for bar in shown.values():
+                    bars.update(bar, visible=False)
+                shown[text] = bars.add_task(escape(text), total=total or None)
+            bars.update(shown[text], completed=done, total=total or None)
+
+        yield watch
 
 
 def show_json(facts: object) -> None:

@@ -6,10 +6,21 @@ from typing import Any
 from harness import console
 from harness.connections import Server
 from harness.embedded.postgres import Status
-from harness.errors import ExitCode
-from harness.legacy.importer import ImportResult
+from harness.errors import ExitCode, SessionbaseError
+from harness.legacy.page import render_page
+from harness.legacy.results import ImportResult
 from harness.migrations.files import SqlFile
 from harness.migrations.plan import Plan
+
+FILE_FAULTS = {
+    "byte_order_mark": "begins with a byte order mark, which was passed over",
+    "not_an_array": "is no JSON array; its values were read one after the other",
+    "missing_comma": "lacks a comma between two records",
+    "extra_comma": "has a comma too many",
+    "no_end": "ends without the closing ]: the viewer may have died while writing it",
+    "after_end": "goes on behind its closing ]",
+}
+"""What was wrong with a file, in words, by the reader's code."""
 
 _LOOK = "select title, status, message_count from app.chat_threads"
 
@@ -79,13 +90,40 @@ def report_applied(server: Server, applied: list[SqlFile], *, as_json: bool) -> 
         console.say(f"{server.label}: nothing to do")
 
 
-def report_import(result: ImportResult, *, as_json: bool) -> ExitCode:
-    """Show what came in. QUARANTINED if something did not."""
+def report_import(result: ImportResult, *, as_json: bool, max_quarantine: int = 0) -> ExitCode:
+    """Show what came in. QUARANTINED if more than so many records did not."""
     if as_json:
         console.show_json(result.facts())
     else:
         _show_import(result)
-    return ExitCode.QUARANTINED if result.quarantined else ExitCode.OK
+    return ExitCode.QUARANTINED if result.quarantined > max_quarantine else ExitCode.OK
+
+
+def check_page(path: str) -> Path | None:
+    """Return where the report page goes, and check now that it can: an import may take long.
+
+    Raises SessionbaseError (REFUSED).
+    """
+    if not path:
+        return None
+    page = Path(path)
+    try:
+        page.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise SessionbaseError(
+            ExitCode.REFUSED, f"can't write the report to {page}: {error.strerror}"
+        ) from None
+    return page
+
+
+def write_page(path: Path, result: ImportResult) -> None:
+    """Write the report page. If that fails the import is done all the same, and said so."""
+    try:
+        path.write_text(render_page(result), encoding="utf-8")
+    except OSError as error:
+        console.note(f"the import is done, but its report can't be written: {error.strerror}")
+    else:
+        console.note(f"report: {path}")
 
 
 def report_status(status: Status, *, as_json: bool) -> ExitCode:
@@ -117,9 +155,13 @@ def _show_import(result: ImportResult) -> None:
     for file in result.files:
         if file.missing:
             console.say(f"{file.file} is not there: taken as an empty store")
+        for fault in file.faults:
+            console.say(f"{file.file}: {FILE_FAULTS[fault.code]} (byte {fault.offset})")
     _show_notes(result)
-    made = f", {result.threads_made} threads made for them" if result.threads_made else ""
-    console.say(f"The records belong to {result.sessions} sessions{made}.")
+    made = f", {result.threads_made} threads made for its records" if result.threads_made else ""
+    console.say(f"The account has {result.sessions} sessions{made}.")
+    if result.attempts > 1:
+        console.say(f"The run was interrupted; this was attempt {result.attempts} at it.")
     if result.dry_run:
         console.say("Dry run: nothing was kept.")
     elif not result.changed:
@@ -139,6 +181,12 @@ def _show_notes(result: ImportResult) -> None:
             for n in result.notes
         ],
     )
+    if sum(reason.count for reason in result.reasons) > len(result.notes):
+        console.show_table(
+            "all of them, counted",
+            ["fate", "file", "reason", "field", "records"],
+            [[r.fate, r.file, r.reason, r.field, r.count] for r in result.reasons],
+        )
     if result.quarantined and not result.dry_run:
         console.say(f"{result.quarantined} records were kept out, whole, in legacy.quarantine.")
 

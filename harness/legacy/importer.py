@@ -1,101 +1,36 @@
-"""Imports a data folder of the old viewer: reads its files, lets the database do the rest."""
+"""Imports a data folder of the old viewer: reads its files, lets the database do the rest.
 
+Every batch of records is a transaction. A run that was interrupted goes on behind the last batch
+that was committed, if the files still begin with the bytes that were read; else a new run begins,
+for which what is in counts as unchanged.
+"""
+
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from harness import __version__
 from harness.connections import Connection, Server, check_server, connect
-from harness.console import Tell
+from harness.console import Watch
 from harness.errors import ExitCode, SessionbaseError
-from harness.legacy.elements import ArrayFile
+from harness.legacy import steps
+from harness.legacy.pipeline import ahead, bring_in_one_by_one, bring_in_side_by_side
+from harness.legacy.reader import Batch, RecordFile, ResumePoint, StaleResumePoint
+from harness.legacy.results import ImportRequest, ImportResult
+from harness.legacy.staging import StagedBatch, Stager
+from harness.legacy.steps import FILES, Interrupted, Run
 
-FILES = {
-    "threads": "chat-threads.json",
-    "messages": "chat-messages.json",
-    "tool_events": "chat-tool-events.json",
-}
-"""The files by kind of record, in the order they are imported."""
+_BUILD_PAYS_FROM = 8 << 20
+"""Size of the files, in bytes, from which dropping and building indexes is quicker."""
 
-_NOTES_SHOWN = 20
-
-_CODES = {
-    "SB001": ExitCode.NO_ACCOUNT,
-    "SB002": ExitCode.IMPORT_RUNNING,
-    "SB003": ExitCode.IMPORT_FAILED,
-    "SB004": ExitCode.IMPORT_FAILED,
-}
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """What became of a file's records. missing: there was no file, which is an empty store."""
-
-    file: str
-    missing: bool
-    size_bytes: int | None
-    sha256: str | None
-    read: int
-    imported: int
-    unchanged: int
-    adopted: int
-    quarantined: int
-
-
-@dataclass(frozen=True)
-class Note:
-    """Where and why a record was mended or kept out; never a value of it."""
-
-    fate: str
-    file: str
-    record: int
-    byte_offset: int
-    reason: str
-    meaning: str
-    field: str | None
-    sqlstate: str | None
-
-
-@dataclass(frozen=True)
-class ImportResult:
-    """What an import did. sessions: those its records belong to, new or not."""
-
-    run_id: int
-    server: str
-    folder: str
-    dry_run: bool
-    files: list[FileResult]
-    sessions: int
-    threads_made: int
-    notes: list[Note]
-
-    @property
-    def changed(self) -> int:
-        """How many records came in."""
-        return sum(file.imported + file.adopted for file in self.files)
-
-    @property
-    def quarantined(self) -> int:
-        """How many records were kept out."""
-        return sum(file.quarantined for file in self.files)
-
-    def facts(self) -> dict[str, Any]:
-        """Return the same as plain data, for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ImportRequest:
-    """What to import: a folder, into the account of a name or id (None: the only one)."""
-
-    folder: Path
-    account: str | None
-    dry_run: bool
+_BUILT_KINDS = ("messages", "tool_events")
+_WAYS_CROSS = "SB005"
+_WAIT_STEP_S = 0.5
+_MOST_JOBS = 16
 
 
 def find_files(folder: Path) -> dict[str, Path | None]:
@@ -119,148 +54,202 @@ def find_files(folder: Path) -> dict[str, Path | None]:
     return {kind: there.get(kind) for kind in FILES}
 
 
-def check_folder(folder: Path, tell: Tell) -> None:
-    """Read all files through, so that a damaged one stops an import before anything is done.
+def check_request(request: ImportRequest, max_quarantine: int) -> None:
+    """Check what can be checked before a server is asked.
 
-    Raises SessionbaseError: NO_DATA_FOLDER, NOT_AN_ARRAY, CUT_OFF.
+    Raises SessionbaseError: REFUSED for an option out of its range; what check_folder() raises.
+    """
+    if not 1 <= request.jobs <= _MOST_JOBS:
+        raise SessionbaseError(ExitCode.REFUSED, f"--jobs is from 1 to {_MOST_JOBS}")
+    if max_quarantine < 0 or request.wait_s < 0:
+        raise SessionbaseError(ExitCode.REFUSED, "--max-quarantine and --wait are not negative")
+    check_folder(request.folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Look at the beginning of all files, so that a wrong one stops an import before it begins.
+
+    Raises SessionbaseError: NO_DATA_FOLDER, NOT_AN_ARRAY.
     """
     for path in find_files(folder).values():
         if path:
-            tell(f"checking {path.name}")
-            ArrayFile(path).check()
+            _Opened(path, None)
 
 
-def import_folder(server: Server, request: ImportRequest, tell: Tell) -> ImportResult:
-    """Import a folder in one transaction: all of it, or nothing.
+def import_folder(server: Server, request: ImportRequest, watch: Watch) -> ImportResult:
+    """Import a folder.
 
-    Raises SessionbaseError for anything that keeps the whole import from happening. A record that
-    can't come in does not: it is quarantined and counted.
+    Raises SessionbaseError for anything that keeps the import from going on; what was committed
+    by then stays, and the same call goes on there. A record that can't come in does not stop it:
+    it is quarantined and counted.
     """
-    with connect(server, "import") as connection:
+    began = time.monotonic()
+    with connect(server, "import") as connection, steps.in_words():
         check_server(connection)
-        with _in_words(), connection.transaction(force_rollback=request.dry_run):
-            connection.execute("set local role importer")
-            run_id = _begin(connection, request.account)
-            for kind, path in find_files(request.folder).items():
-                tell(f"reading {FILES[kind]}")
-                _take_in(connection, run_id, kind, path)
-            for kind, statement in _IMPORT.items():
-                tell(f"importing {FILES[kind]}")
-                connection.execute(statement, [run_id])
-            connection.execute("select legacy.finish_import(%s)", [run_id])
-            return _result(connection, run_id, server, request)
-
-
-_IMPORT = {
-    "threads": "select legacy.import_threads(%s)",
-    "messages": "select legacy.import_messages(%s)",
-    "tool_events": "select legacy.import_tool_events(%s)",
-}
+        steps.become_importer(connection)
+        with _one_transaction_if(connection, dry_run=request.dry_run):
+            run = _Importer(server, connection, request, watch).bring_in_all()
+            seconds = time.monotonic() - began
+            return steps.result(connection, run, server.label, request, seconds)
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """Turn what the import functions raise into errors for a person."""
-    try:
+def _one_transaction_if(connection: Connection, *, dry_run: bool) -> Iterator[None]:
+    """Make batches savepoints of one transaction, rolled back at the end, for a dry run."""
+    if not dry_run:
         yield
-    except (psycopg.errors.InsufficientPrivilege, psycopg.OperationalError):
-        raise
-    except psycopg.Error as error:
-        code = _CODES.get(error.sqlstate or "", ExitCode.IMPORT_FAILED)
-        # Only of our own errors is it known that the message holds nothing of a record.
-        known = error.sqlstate in _CODES
-        raise SessionbaseError(
-            code,
-            f"{error.diag.message_primary}" if known else f"the import failed: {error.sqlstate}",
-            hint=(error.diag.message_hint or "")
-            if known
-            else "Nothing was imported. The server's log has the message; please report it.",
-        ) from None
+        return
+    with connection.transaction(force_rollback=True):
+        yield
 
 
-def _begin(connection: Connection, account: str | None) -> int:
-    row = connection.execute(
-        "select legacy.begin_import(legacy.find_account(%s), %s)", [account, __version__]
-    ).fetchone()
-    if row is None:
-        raise AssertionError("a select of a function gives a row")
-    return int(row[0])
+class _Opened:
+    """A file that is being read, its first batch read already: so it is there, and has not changed
+    where a run is to be resumed."""
+
+    def __init__(self, path: Path, start: ResumePoint | None) -> None:
+        self.file = RecordFile(path)
+        batches = self.file.batches(start)
+        first = next(batches, None)
+        self.batches: Iterator[Batch] = chain([first] if first else [], batches)
+        self.begin = start.end if start else 0
 
 
-def _take_in(connection: Connection, run_id: int, kind: str, path: Path | None) -> None:
-    """Copy a file's records into staging and register the file. No file is an empty store."""
-    file = ArrayFile(path) if path else None
-    if file:
-        _stage(connection, run_id, kind, file)
-    connection.execute(
-        "select legacy.register_file(%s, %s, %s, %s, %s, %s)",
-        [
-            run_id,
-            kind,
-            FILES[kind],
-            file and file.sha256,
-            file and file.size_bytes,
-            file.count if file else 0,
-        ],
-    )
+class _Importer:
+    """One import under way."""
 
+    def __init__(
+        self, server: Server, connection: Connection, request: ImportRequest, watch: Watch
+    ) -> None:
+        self._server = server
+        self._connection = connection
+        self._request = request
+        self._watch = watch
+        self._paths = find_files(request.folder)
 
-def _stage(connection: Connection, run_id: int, kind: str, file: ArrayFile) -> None:
-    statement = """
-        copy legacy.staged_records (run_id, kind, ordinal, byte_offset, raw)
-        from stdin (format binary)
-    """
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(["int8", "text", "int8", "int8", "bytea"])
-        for element in file.elements():
-            copy.write_row((run_id, kind, element.ordinal, element.offset, element.raw))
+    def bring_in_all(self) -> Run:
+        """Bring all files in and end the run."""
+        self._account_id = steps.find_account(self._connection, self._request.account)
+        interrupted = self._wait_for_lock()
+        opened = self._open_where_left(interrupted)
+        if opened is None:
+            interrupted = None
+            opened = self._open_all({})
+        self._run = steps.begin(
+            self._connection,
+            self._account_id,
+            self._request,
+            builds=self._would_build(),
+            resumed=interrupted and interrupted.id,
+        )
+        for kind, file in opened.items():
+            self._bring_in(kind, file)
+        if self._run.builds:
+            self._build()
+        self._watch("checking the sums", 0, 0)
+        steps.finish(self._connection, self._run)
+        return self._run
 
+    def _wait_for_lock(self) -> Interrupted | None:
+        """Take the account's lock; wait a while if another import has it."""
+        for attempt in Retrying(
+            retry=retry_if_exception(
+                lambda error: isinstance(error, psycopg.Error) and error.sqlstate == "SB002"
+            ),
+            stop=stop_after_delay(self._request.wait_s),
+            wait=wait_fixed(_WAIT_STEP_S),
+            reraise=True,
+        ):
+            with attempt, self._connection.transaction():
+                self._watch("waiting for another import to end", 0, 0)
+                return steps.interrupted_run(self._connection, self._account_id)
+        raise AssertionError("the last attempt returns or raises")
 
-def _result(
-    connection: Connection, run_id: int, server: Server, request: ImportRequest
-) -> ImportResult:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        files = cursor.execute("select * from legacy.import_summary(%s)", [run_id]).fetchall()
-        notes = cursor.execute(
-            "select * from legacy.import_notes(%s, %s)", [run_id, _NOTES_SHOWN]
-        ).fetchall()
-        totals = cursor.execute("select * from legacy.import_totals(%s)", [run_id]).fetchone()
-    if totals is None:
-        raise AssertionError("the run just made has totals")
-    return ImportResult(
-        run_id=run_id,
-        server=server.label,
-        folder=str(request.folder),
-        dry_run=request.dry_run,
-        files=[_file_result(file) for file in files],
-        sessions=totals["session_count"],
-        threads_made=totals["made_thread_count"],
-        notes=[_note(note) for note in notes],
-    )
+    def _open_where_left(self, interrupted: Interrupted | None) -> dict[str, _Opened | None] | None:
+        """Open the files behind what an interrupted run has of them; None if they are others."""
+        if interrupted is None or interrupted.on_conflict != self._request.on_conflict:
+            return None
+        if any(self._paths[kind] is None for kind in interrupted.points):
+            return None
+        try:
+            return self._open_all(interrupted.points)
+        except StaleResumePoint:
+            return None
 
+    def _open_all(self, points: dict[str, ResumePoint]) -> dict[str, _Opened | None]:
+        return {
+            kind: _Opened(path, points.get(kind)) if path else None
+            for kind, path in self._paths.items()
+        }
 
-def _file_result(row: dict[str, Any]) -> FileResult:
-    return FileResult(
-        file=row["file_name"],
-        missing=row["sha256"] is None,
-        size_bytes=row["size_bytes"],
-        sha256=row["sha256"],
-        read=row["read_count"],
-        imported=row["imported_count"],
-        unchanged=row["unchanged_count"],
-        adopted=row["adopted_count"],
-        quarantined=row["quarantined_count"],
-    )
+    def _would_build(self) -> bool:
+        if self._request.dry_run or self._request.builds is False:
+            return False
+        size = sum(path.stat().st_size for path in self._paths.values() if path)
+        return self._request.builds is True or size >= _BUILD_PAYS_FROM
 
+    def _bring_in(self, kind: str, opened: _Opened | None) -> None:
+        """Bring a file in behind where it was opened, and register it."""
+        if opened:
+            stager = Stager(self._run.id, kind)
+            with ahead(map(stager.prepare, opened.batches)) as batches:
+                self._bring_batches_in(kind, opened, batches)
+        steps.register_file(self._connection, self._run, kind, opened and opened.file)
 
-def _note(row: dict[str, Any]) -> Note:
-    return Note(
-        fate=row["fate"],
-        file=row["file_name"],
-        record=row["ordinal"] + 1,
-        byte_offset=row["byte_offset"],
-        reason=row["reason"],
-        meaning=row["meaning"],
-        field=row["field"],
-        sqlstate=row["sqlstate"],
-    )
+    def _bring_batches_in(
+        self, kind: str, opened: _Opened, batches: Iterator[StagedBatch]
+    ) -> None:
+        file = opened.file
+        stages = self._run.builds and kind in _BUILT_KINDS
+        known_faults = 0
+
+        def bring(connection: Connection, batch: StagedBatch, only_if_clean: bool) -> bool:  # noqa: FBT001 - see ImportBatch
+            nonlocal known_faults
+            if stages:
+                steps.stage_batch(connection, self._run, file, batch)
+                came_in = True
+            else:
+                came_in = steps.import_batch(
+                    connection, self._run, file, batch, only_if_clean=only_if_clean
+                )
+            if came_in and len(file.faults) > known_faults:
+                steps.note_faults(connection, self._run, kind, file)
+                known_faults = len(file.faults)
+            return came_in
+
+        def done(batch: StagedBatch) -> None:
+            self._watch(f"reading {FILES[kind]}", batch.batch.end, file.size_bytes)
+
+        if self._request.jobs == 1 or self._request.dry_run or stages or kind == "threads":
+            bring_in_one_by_one(self._connection, batches, bring, done)
+            return
+        with ExitStack() as stack:
+            others = [
+                stack.enter_context(connect(self._server, "import"))
+                for _ in range(self._request.jobs - 1)
+            ]
+            for other in others:
+                steps.become_importer(other)
+            bring_in_side_by_side([self._connection, *others], batches, bring, done)
+
+    def _build(self) -> None:
+        """Load what was staged, without indexes; with them, if records are in each other's way."""
+        try:
+            with self._connection.transaction():
+                loads = steps.begin_build(self._connection, self._run)
+                for place, (kind, number) in enumerate(loads):
+                    self._watch(f"loading {FILES[kind]}", place, len(loads))
+                    steps.load_batch(self._connection, self._run, kind, number)
+                if loads:
+                    self._watch("building the indexes", 0, 0)
+                    steps.end_build(self._connection, self._run)
+        except psycopg.Error as error:
+            if error.sqlstate != _WAYS_CROSS:
+                raise
+            steps.give_up_build(self._connection, self._run)
+            self._run = Run(self._run.id, self._run.attempt, builds=False)
+            left = steps.interrupted_run(self._connection, self._account_id)
+            for kind in _BUILT_KINDS:
+                path = self._paths[kind]
+                if path:
+                    self._bring_in(kind, _Opened(path, left and left.points.get(kind)))

@@ -1,8 +1,10 @@
--- A run of the import, from its beginning to its checked end. What each kind of record needs is in legacy_stores.sql.
--- A client calls, in one transaction and as the role importer:
---   legacy.begin_import, then for each file legacy.register_file and COPY into legacy.staged_records,
---   then legacy.import_threads, legacy.import_messages, legacy.import_tool_events, legacy.finish_import.
--- Every function is SECURITY DEFINER because importer itself may touch no table of account data.
+-- A run of the import, from its beginning to its checked end. How a batch comes in is in legacy_batches.sql.
+-- A client calls, as the role importer:
+--   legacy.interrupted_run, to learn where a run that was interrupted can go on; legacy.begin_import;
+--   for each batch of each file, in a transaction: COPY into legacy.staged_records and legacy.import_batch;
+--   at the end of each file legacy.register_file; at the end legacy.finish_import.
+-- Into empty tables it may stage all batches first (legacy.stage_batch) and load them at once: legacy.begin_build, legacy.load_batch, legacy.end_build.
+-- Every function a client calls is SECURITY DEFINER because importer itself may touch no table of account data.
 set local role import_definer;
 
 create or replace function legacy.find_account(p_account text default null)
@@ -59,7 +61,7 @@ as $$
 declare
     v_key bigint := hashtextextended('sessionbase import ' || p_account_id::text, 0);
 begin
-    if not pg_try_advisory_xact_lock(v_key) then
+    if not pg_try_advisory_lock(v_key) then
         raise exception 'another import into this account is running, in backend process %', (
             select string_agg(held.pid::text, ', ')
             from pg_catalog.pg_locks as held
@@ -74,36 +76,106 @@ begin
     end if;
 end;
 $$;
-comment on function legacy.take_lock(uuid) is 'Holds the account for the transaction: SB002 if another import does, with its backend. Asked for again by the same transaction, it is there.';
+comment on function legacy.take_lock(uuid) is 'Holds the account until the connection ends: SB002 if another import does, with its backend.';
 
-create or replace function legacy.check_run(p_run_id bigint)
-returns void
+create or replace function legacy.check_run(p_run_id bigint, p_attempt bigint)
+returns uuid
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_account_id uuid := (
-        select run.account_id
-        from legacy.import_runs as run
-        where run.id = p_run_id
-            and run.finished_at is null
-            and run.imported_by = session_user
-    );
+    v_account_id uuid;
 begin
+    -- The row stays locked until the step is committed, so a later attempt begins when no step of this one is under way.
+    select run.account_id
+    into v_account_id
+    from legacy.import_runs as run
+    where run.id = p_run_id
+        and run.attempt = p_attempt
+        and run.outcome = 'running'
+        and run.imported_by = session_user
+    for share;
+
     if v_account_id is null then
-        raise exception 'there is no import run % of this login under way', p_run_id
+        raise exception 'there is no attempt % at import run % of this login under way', p_attempt, p_run_id
             using
                 errcode = 'SB004',
-                hint = 'Begin one with legacy.begin_import.';
+                hint = 'Begin or resume one with legacy.begin_import.';
     end if;
-    perform legacy.take_lock(v_account_id);
+    return v_account_id;
 end;
 $$;
-comment on function legacy.check_run(bigint) is 'Every function that adds to a run begins with it: SB004 unless the run is under way and of this login; and takes the account''s lock, lest two transactions work on it.';
+comment on function legacy.check_run(bigint, bigint) is 'Every step of a run begins with it: the run''s account; SB004 unless this attempt at it is under way and of this login.';
 
-create or replace function legacy.begin_import(p_account_id uuid, p_tool_version text)
-returns bigint
+create or replace function legacy.interrupted_run(p_account_id uuid)
+returns table (
+    run_id bigint,
+    on_conflict text,
+    kind text,
+    number bigint,
+    next_ordinal bigint,
+    end_byte bigint,
+    prefix_sha256 bytea
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+-- Definer: importer may not read the ledger of runs.
+begin
+    perform legacy.take_lock(p_account_id);
+
+    -- A crash of the server empties what was staged: that is staged again.
+    delete from legacy.import_batches as batch
+    using legacy.import_runs as run
+    where run.account_id = p_account_id
+        and run.outcome = 'running'
+        and batch.run_id = run.id
+        and batch.fates is null
+        and not exists (
+            select
+            from legacy.staged_records as staged
+            where staged.run_id = run.id
+                and staged.kind = batch.kind
+                and staged.ordinal = batch.first_ordinal
+        );
+
+    return query
+        select
+            run.id,
+            run.on_conflict,
+            last_batch.kind,
+            last_batch.number,
+            last_batch.first_ordinal + last_batch.record_count,
+            last_batch.end_byte,
+            last_batch.prefix_sha256
+        from legacy.import_runs as run
+        left join lateral (
+            select distinct on (batch.kind) batch.*
+            from legacy.import_batches as batch
+            where batch.run_id = run.id
+            order by batch.kind, batch.number desc
+        ) as last_batch
+            on true
+        where run.account_id = p_account_id
+            and run.outcome = 'running'
+            and run.imported_by = session_user;
+end;
+$$;
+comment on function legacy.interrupted_run(uuid) is 'The account''s run that was begun and not finished, with the last batch of each kind that is safe; no row if there is none. Takes the account''s lock: SB002 if it is no interrupted run but one under way.';
+
+create or replace function legacy.begin_import(
+    p_account_id uuid,
+    p_tool_version text,
+    p_on_conflict text default 'quarantine',
+    p_builds boolean default false,
+    p_resumed_run_id bigint default null,
+    out run_id bigint,
+    out attempt bigint,
+    out builds boolean
+)
 language plpgsql
 volatile
 security definer
@@ -111,7 +183,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: importer may not write legacy.import_runs.
 declare
-    v_run_id bigint;
+    v_left_id bigint;
 begin
     if not exists (
         select
@@ -126,26 +198,149 @@ begin
     end if;
     perform legacy.take_lock(p_account_id);
 
-    insert into legacy.import_runs (account_id, tool_version)
-    values (p_account_id, p_tool_version)
-    returning id into v_run_id;
+    for v_left_id in
+        select run.id
+        from legacy.import_runs as run
+        where run.account_id = p_account_id
+            and run.outcome = 'running'
+            and run.id is distinct from p_resumed_run_id
+    loop
+        perform legacy.abandon_run(v_left_id);
+    end loop;
 
-    -- importer can stage rows for any run, also one that was still to come.
-    delete from legacy.staged_records
-    where run_id = v_run_id;
+    update legacy.import_runs as run
+    set attempt = run.attempt + 1
+    where run.id = p_resumed_run_id
+        and run.account_id = p_account_id
+        and run.outcome = 'running'
+        and run.imported_by = session_user
+    returning run.id, run.attempt, run.builds
+    into run_id, attempt, builds;
 
-    return v_run_id;
+    if run_id is null then
+        insert into legacy.import_runs as run (account_id, tool_version, on_conflict, builds)
+        values (
+            p_account_id,
+            p_tool_version,
+            p_on_conflict,
+            p_builds and legacy.chat_is_empty()
+        )
+        returning run.id, run.attempt, run.builds
+        into run_id, attempt, builds;
+
+        -- importer can stage rows for any run, also one that was still to come.
+        delete from legacy.staged_records as staged
+        where staged.run_id = begin_import.run_id;
+    else
+        -- What was copied in for a batch that was not committed went with it; what is left is staged batches.
+        delete from legacy.judged_records as judged
+        where judged.run_id = begin_import.run_id;
+    end if;
+
+    perform legacy.learn_known_records(run_id, p_account_id);
 end;
 $$;
-comment on function legacy.begin_import(uuid, text) is 'Begins a run and returns its id. One run an account at a time: SB002 if there is another, with the backend that holds it.';
+comment on function legacy.begin_import(uuid, text, text, boolean, bigint) is 'Begins a run, or goes on with one that was interrupted. One run an account at a time: SB002 if there is another. p_builds: stage all and load it without indexes, if the chat tables are empty. Another run that was left is ended as abandoned: what it brought stays.';
+
+create or replace function legacy.chat_is_empty()
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select not exists (select from app.chat_messages)
+        and not exists (select from app.chat_tool_events)
+$$;
+comment on function legacy.chat_is_empty() is 'Whether no account has a message or a tool event.';
+
+create or replace function legacy.learn_known_records(p_run_id bigint, p_account_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    delete from legacy.known_records
+    where run_id = p_run_id;
+
+    if not exists (
+        select
+        from legacy.import_runs as run
+        where run.account_id = p_account_id
+            and run.id <> p_run_id
+    ) then
+        return;
+    end if;
+
+    insert into legacy.known_records (run_id, kind, sha256, record_id)
+    select distinct
+        p_run_id,
+        batch.kind,
+        entry.sha256,
+        entry.record_id
+    from legacy.import_runs as run
+    inner join legacy.import_batches as batch
+        on run.id = batch.run_id
+    cross join lateral unnest(batch.record_sha256s, batch.record_ids) as entry (sha256, record_id)
+    where run.account_id = p_account_id
+        and run.id <> p_run_id
+        and entry.record_id is not null
+        and entry.sha256 <> ''
+        -- Replaced since: the database has another record of this id.
+        and not exists (
+            select
+            from legacy.kept_records as kept
+            where kept.account_id = p_account_id
+                and kept.kind = batch.kind
+                and kept.record_id = entry.record_id
+                and kept.mends -> '*' ->> 'reason' = 'conflict_replaced'
+                and kept.run_id > run.id
+        )
+        -- Not the database's content: the database kept another.
+        and not exists (
+            select
+            from legacy.quarantine as kept
+            where kept.account_id = p_account_id
+                and kept.kind = batch.kind
+                and kept.raw_sha256 = entry.sha256
+                and kept.reason = 'conflict_kept'
+        );
+
+    analyze legacy.known_records;
+end;
+$$;
+comment on function legacy.learn_known_records(bigint, uuid) is 'Fills legacy.known_records with what earlier runs brought into the account.';
+
+create or replace function legacy.abandon_run(p_run_id bigint)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- What was only staged never came in.
+    delete from legacy.import_batches
+    where run_id = p_run_id
+        and fates is null;
+
+    perform legacy.settle_run(p_run_id);
+
+    update legacy.import_runs
+    set outcome = 'abandoned'
+    where id = p_run_id;
+end;
+$$;
+comment on function legacy.abandon_run(bigint) is 'Ends a run that will not be resumed. What it brought stays, with its books, and counts are derived from it.';
 
 create or replace function legacy.register_file(
     p_run_id bigint,
+    p_attempt bigint,
     p_kind text,
     p_file_name text,
     p_sha256 bytea,
     p_size_bytes bigint,
-    p_read_count bigint
+    p_read_count bigint,
+    p_faults jsonb default '[]'
 )
 returns void
 language plpgsql
@@ -155,130 +350,50 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: importer may not write legacy.import_files.
 begin
-    perform legacy.check_run(p_run_id);
-    insert into legacy.import_files (run_id, kind, file_name, sha256, size_bytes, read_count)
-    values (p_run_id, p_kind, p_file_name, p_sha256, p_size_bytes, p_read_count);
+    perform legacy.check_run(p_run_id, p_attempt);
+
+    insert into legacy.import_files (run_id, kind, file_name, sha256, size_bytes, read_count, faults)
+    values (p_run_id, p_kind, p_file_name, p_sha256, p_size_bytes, p_read_count, p_faults)
+    on conflict (run_id, kind) do update
+        set
+            sha256 = excluded.sha256,
+            size_bytes = excluded.size_bytes,
+            read_count = excluded.read_count,
+            faults = excluded.faults;
 end;
 $$;
-comment on function legacy.register_file(bigint, text, text, bytea, bigint, bigint) is 'Says what file a run read, and how many elements the reader counted in it. sha256 and size null: there was no file.';
+comment on function legacy.register_file(bigint, bigint, text, text, bytea, bigint, bigint, jsonb) is 'Says what file a run read to its end, how many elements the reader counted in it, and what was wrong with the file itself. sha256 and size null: there was no file.';
 
-create or replace function legacy.parse_range(p_run_id bigint, p_kind text, p_first bigint, p_last bigint)
+create or replace function legacy.widen_sessions(p_run_id bigint)
 returns void
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 as $$
-    update legacy.staged_records as staged
+    update app.sessions as session
     set
-        record = judged.record,
-        record_id = case when judged.fault is null then judged.record ->> 'id' end,
-        content_sha256 = sha256(convert_to(judged.record::text, 'UTF8')),
-        fate = case when judged.fault is not null then 'quarantined' end,
-        reason = split_part(judged.fault, ' ', 1),
-        field = nullif(split_part(judged.fault, ' ', 2), '')
+        created_at = least(session.created_at, met.began_at),
+        updated_at = greatest(session.updated_at, met.ended_at)
     from (
         select
-            parsed.ordinal,
-            parsed.record,
-            case
-                when legacy.has_duplicate_field(parsed.raw, parsed.record) then 'duplicate_field'
-                else coalesce(
-                    legacy.record_fault(p_kind, parsed.record),
-                    case
-                        when p_kind = 'tool_events' and legacy.ended_at(p_kind, parsed.record) < legacy.began_at(p_kind, parsed.record)
-                            then 'times_out_of_order completedAt'
-                    end
-                )
-            end as fault
-        from (
-            select
-                decoded.ordinal,
-                decoded.raw,
-                decoded.raw::jsonb as record
-            from (
-                select
-                    source.ordinal,
-                    convert_from(source.raw, 'UTF8') as raw
-                from legacy.staged_records as source
-                where source.run_id = p_run_id
-                    and source.kind = p_kind
-                    and source.ordinal between p_first and p_last
-                offset 0
-            ) as decoded
-            offset 0
-        ) as parsed
-        offset 0
-    ) as judged
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.ordinal = judged.ordinal
+            run.account_id,
+            entry.session_id,
+            min(entry.began_at) as began_at,
+            max(entry.ended_at) as ended_at
+        from legacy.import_runs as run
+        inner join legacy.import_batches as batch
+            on run.id = batch.run_id
+        cross join lateral unnest(batch.session_ids, batch.sessions_began, batch.sessions_ended) as entry (session_id, began_at, ended_at)
+        where run.id = p_run_id
+        group by run.account_id, entry.session_id
+    ) as met
+    where session.account_id = met.account_id
+        and session.id = met.session_id
+        and (met.began_at < session.created_at or met.ended_at > session.updated_at)
 $$;
-comment on function legacy.parse_range(bigint, text, bigint, bigint) is 'Reads staged bytes as JSON and says what is wrong with each record. Fails as a whole if one of them is no JSON: legacy.apply_range finds which.';
+comment on function legacy.widen_sessions(bigint) is 'Widens the times of sessions to hold those of the records that a run brought.';
 
-create or replace function legacy.apply_range(p_step text, p_run_id bigint, p_kind text, p_first bigint, p_last bigint)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    v_sqlstate text;
-    v_middle bigint := (p_first + p_last) / 2;
-begin
-    begin
-        if p_step = 'parse' then
-            perform legacy.parse_range(p_run_id, p_kind, p_first, p_last);
-        elsif p_kind = 'threads' then
-            perform legacy.insert_threads(p_run_id, p_first, p_last);
-        elsif p_kind = 'messages' then
-            perform legacy.insert_messages(p_run_id, p_first, p_last);
-        else
-            perform legacy.insert_tool_events(p_run_id, p_first, p_last);
-        end if;
-        return;
-    exception
-        when others then
-            get stacked diagnostics v_sqlstate = returned_sqlstate;
-            -- Only what a record can be at fault for: data exceptions, constraints, limits. All else ends the run.
-            if left(v_sqlstate, 2) not in ('22', '23', '54') then
-                raise;
-            end if;
-    end;
-
-    if p_first = p_last then
-        update legacy.staged_records
-        set
-            fate = 'quarantined',
-            reason = case when p_step = 'parse' then 'not_json' else 'refused' end,
-            sqlstate = v_sqlstate
-        where run_id = p_run_id
-            and kind = p_kind
-            and ordinal = p_first;
-        return;
-    end if;
-
-    perform legacy.apply_range(p_step, p_run_id, p_kind, p_first, v_middle);
-    perform legacy.apply_range(p_step, p_run_id, p_kind, v_middle + 1, p_last);
-end;
-$$;
-comment on function legacy.apply_range(text, bigint, text, bigint, bigint) is 'Does a step (parse or insert) for a range of records at once. If Postgres refuses, does each half, down to the one record that is refused; that one is quarantined with its SQLSTATE.';
-
-create or replace function legacy.apply_to_all(p_step text, p_run_id bigint, p_kind text)
-returns void
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-    select legacy.apply_range(p_step, p_run_id, p_kind, min(staged.ordinal), max(staged.ordinal))
-    from legacy.staged_records as staged
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-    having count(*) > 0
-$$;
-comment on function legacy.apply_to_all(text, bigint, text) is 'legacy.apply_range over all staged records of a kind.';
-
-create or replace function legacy.triage(p_run_id bigint, p_kind text)
+create or replace function legacy.settle_run(p_run_id bigint)
 returns void
 language plpgsql
 volatile
@@ -287,198 +402,24 @@ as $$
 declare
     v_account_id uuid := (select account_id from legacy.import_runs where id = p_run_id);
 begin
-    -- What was staged a moment ago is unknown to the planner.
-    analyze legacy.staged_records;
-    perform legacy.apply_to_all('parse', p_run_id, p_kind);
-    analyze legacy.staged_records;
+    perform legacy.widen_sessions(p_run_id);
+    perform legacy.derive_threads(p_run_id);
+    perform legacy.keep_claims(p_run_id);
 
-    -- The same id again in one file: equal records collapse, of differing ones the first counts.
-    update legacy.staged_records as staged
-    set
-        fate = case when counted.same then 'unchanged' else 'quarantined' end,
-        reason = case when not counted.same then 'duplicate_id' end,
-        field = case when not counted.same then 'id' end
-    from (
-        select
-            ordinal,
-            content_sha256 = first_value(content_sha256) over by_id as same,
-            row_number() over by_id as place
-        from legacy.staged_records
-        where run_id = p_run_id
-            and kind = p_kind
-            and fate is null
-        window by_id as (partition by record_id order by ordinal)
-    ) as counted
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.ordinal = counted.ordinal
-        and counted.place > 1;
+    update legacy.kept_records as kept
+    set row_version = legacy.row_version(v_account_id, kept.kind, kept.record_id)
+    where kept.account_id = v_account_id
+        and kept.run_id = p_run_id;
 
-    -- What an earlier run brought.
-    update legacy.staged_records as staged
-    set
-        fate = case when known.content_sha256 = staged.content_sha256 then 'unchanged' else 'quarantined' end,
-        reason = case when known.content_sha256 <> staged.content_sha256 then 'conflict' end,
-        field = case when known.content_sha256 <> staged.content_sha256 then 'id' end
-    from legacy.source_records as known
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.fate is null
-        and known.account_id = v_account_id
-        and known.kind = p_kind
-        and known.record_id = staged.record_id;
+    update legacy.quarantine as kept
+    set file_sha256 = file.sha256
+    from legacy.import_files as file
+    where file.run_id = p_run_id
+        and kept.account_id = v_account_id
+        and kept.last_run_id = p_run_id
+        and kept.kind = file.kind;
 
-    -- What no run brought and is there all the same. A thread the import made is filled in by its own record.
-    update legacy.staged_records as staged
-    set
-        fate = 'quarantined',
-        reason = 'id_in_use',
-        field = 'id'
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.fate is null
-        and case p_kind
-            when 'threads' then exists (
-                select
-                from app.chat_threads as thread
-                left join legacy.made_threads as made
-                    on thread.account_id = made.account_id and thread.id = made.thread_id
-                where thread.account_id = v_account_id
-                    and thread.id = staged.record_id
-                    and (made.thread_id is null or thread.session_id <> staged.record ->> 'sessionId')
-            )
-            when 'messages' then exists (
-                select
-                from app.chat_messages as message
-                where message.account_id = v_account_id
-                    and message.id = staged.record_id
-            )
-            else exists (
-                select
-                from app.chat_tool_events as tool_event
-                where tool_event.account_id = v_account_id
-                    and tool_event.id = staged.record_id
-            )
-        end;
-end;
-$$;
-comment on function legacy.triage(bigint, text) is 'Decides which staged records of a kind come in: what is no record, stands twice, came in before or is in the way gets its fate here; what is left without one is imported.';
-
-create or replace function legacy.ensure_sessions(p_run_id bigint, p_kind text)
-returns void
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-as $$
-    insert into app.sessions as session (account_id, id, created_at, updated_at)
-    select
-        run.account_id,
-        staged.record ->> 'sessionId',
-        min(legacy.began_at(p_kind, staged.record)),
-        max(greatest(legacy.began_at(p_kind, staged.record), legacy.ended_at(p_kind, staged.record)))
-    from legacy.staged_records as staged
-    inner join legacy.import_runs as run
-        on staged.run_id = run.id
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.fate is null
-    group by run.account_id, staged.record ->> 'sessionId'
-    on conflict (account_id, id) do update
-        set
-            created_at = least(session.created_at, excluded.created_at),
-            updated_at = greatest(session.updated_at, excluded.updated_at)
-        where excluded.created_at < session.created_at
-            or excluded.updated_at > session.updated_at
-$$;
-comment on function legacy.ensure_sessions(bigint, text) is 'Makes the sessions that the records of a kind belong to, or widens their times to hold the records''.';
-
-create or replace function legacy.settle(p_run_id bigint, p_kind text)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-    v_account_id uuid := (select account_id from legacy.import_runs where id = p_run_id);
-begin
-    -- The twin of a record that Postgres refused is as refused as it.
-    update legacy.staged_records as twin
-    set
-        fate = 'quarantined',
-        reason = refused.reason,
-        sqlstate = refused.sqlstate
-    from legacy.staged_records as refused
-    where twin.run_id = p_run_id
-        and twin.kind = p_kind
-        and twin.fate = 'unchanged'
-        and refused.run_id = p_run_id
-        and refused.kind = p_kind
-        and refused.record_id = twin.record_id
-        and refused.fate = 'quarantined'
-        and refused.reason = 'refused';
-
-    update legacy.staged_records
-    set fate = case when mends = '{}' then 'imported' else 'adopted' end
-    where run_id = p_run_id
-        and kind = p_kind
-        and fate is null;
-
-    insert into legacy.source_records (
-        account_id, kind, record_id, fate, content_sha256, mends, run_id, ordinal, byte_offset
-    )
-    select
-        v_account_id,
-        staged.kind,
-        staged.record_id,
-        staged.fate,
-        staged.content_sha256,
-        staged.mends,
-        staged.run_id,
-        staged.ordinal,
-        staged.byte_offset
-    from legacy.staged_records as staged
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.fate in ('imported', 'adopted');
-
-    insert into legacy.quarantine (
-        account_id, kind, file_name, file_sha256, ordinal, byte_offset,
-        reason, field, sqlstate, raw, raw_sha256, occurrence, run_id, last_run_id
-    )
-    select
-        v_account_id,
-        staged.kind,
-        file.file_name,
-        file.sha256,
-        staged.ordinal,
-        staged.byte_offset,
-        staged.reason,
-        staged.field,
-        staged.sqlstate,
-        staged.raw,
-        sha256(staged.raw),
-        row_number() over (partition by sha256(staged.raw) order by staged.ordinal),
-        staged.run_id,
-        staged.run_id
-    from legacy.staged_records as staged
-    inner join legacy.import_files as file
-        on staged.run_id = file.run_id and staged.kind = file.kind
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.fate = 'quarantined'
-    on conflict (account_id, kind, raw_sha256, occurrence) do update
-        set
-            file_name = excluded.file_name,
-            file_sha256 = excluded.file_sha256,
-            ordinal = excluded.ordinal,
-            byte_offset = excluded.byte_offset,
-            reason = excluded.reason,
-            field = excluded.field,
-            sqlstate = excluded.sqlstate,
-            last_run_id = excluded.last_run_id;
-
-    update legacy.import_files
+    update legacy.import_files as file
     set
         imported_count = counted.imported_count,
         unchanged_count = counted.unchanged_count,
@@ -486,19 +427,58 @@ begin
         quarantined_count = counted.quarantined_count
     from (
         select
-            count(*) filter (where fate = 'imported') as imported_count,
-            count(*) filter (where fate = 'unchanged') as unchanged_count,
-            count(*) filter (where fate = 'adopted') as adopted_count,
-            count(*) filter (where fate = 'quarantined') as quarantined_count
-        from legacy.staged_records
-        where run_id = p_run_id
-            and kind = p_kind
+            batch.kind,
+            sum(length(batch.fates) - length(replace(batch.fates, 'i', ''))) as imported_count,
+            sum(length(batch.fates) - length(replace(batch.fates, 'u', ''))) as unchanged_count,
+            sum(length(batch.fates) - length(replace(batch.fates, 'a', ''))) as adopted_count,
+            sum(length(batch.fates) - length(replace(batch.fates, 'q', ''))) as quarantined_count
+        from legacy.import_batches as batch
+        where batch.run_id = p_run_id
+        group by batch.kind
     ) as counted
-    where import_files.run_id = p_run_id
-        and import_files.kind = p_kind;
+    where file.run_id = p_run_id
+        and file.kind = counted.kind;
+
+    delete from legacy.known_records
+    where run_id = p_run_id;
+    perform legacy.empty_staging(p_run_id);
 end;
 $$;
-comment on function legacy.settle(bigint, text) is 'Writes down what became of the staged records of a kind: legacy.source_records, legacy.quarantine, and the counts of the file.';
+comment on function legacy.settle_run(bigint) is 'What is done once all batches of a run are in: times of sessions, counts of threads, sums of files, an empty staging table.';
+
+create or replace function legacy.empty_staging(p_run_id bigint)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    delete from legacy.judged_records
+    where run_id = p_run_id;
+
+    -- The rows of a large file are gone at once, if no other import has any.
+    begin
+        lock table legacy.staged_records in access exclusive mode nowait;
+    exception
+        when lock_not_available then
+            delete from legacy.staged_records
+            where run_id = p_run_id;
+            return;
+    end;
+    if exists (
+        select
+        from legacy.import_runs as run
+        where run.outcome = 'running'
+            and run.id <> p_run_id
+    ) then
+        delete from legacy.staged_records
+        where run_id = p_run_id;
+    else
+        truncate legacy.staged_records;
+    end if;
+end;
+$$;
+comment on function legacy.empty_staging(bigint) is 'Takes what a run staged out of the staging tables.';
 
 create or replace function legacy.check_sums(p_run_id bigint)
 returns void
@@ -514,52 +494,49 @@ begin
             file.kind,
             file.read_count,
             file.imported_count + file.unchanged_count + file.adopted_count + file.quarantined_count as settled_count,
-            file.imported_count + file.adopted_count as brought_count,
+            coalesce(booked.record_count, 0) as booked_count,
+            coalesce(booked.next_ordinal, 0) as next_ordinal,
+            file.quarantined_count,
             (
                 select count(*)
-                from legacy.source_records as source
-                where source.account_id = run.account_id
-                    and source.run_id = file.run_id
-                    and source.kind = file.kind
-                    and case source.kind
-                        when 'threads' then exists (
-                            select
-                            from app.chat_threads as thread
-                            where thread.account_id = source.account_id
-                                and thread.id = source.record_id
-                        )
-                        when 'messages' then exists (
-                            select
-                            from app.chat_messages as message
-                            where message.account_id = source.account_id
-                                and message.id = source.record_id
-                        )
-                        else exists (
-                            select
-                            from app.chat_tool_events as tool_event
-                            where tool_event.account_id = source.account_id
-                                and tool_event.id = source.record_id
-                        )
-                    end
-            ) as found_count
+                from legacy.quarantine as kept
+                inner join legacy.import_runs as run
+                    on kept.account_id = run.account_id
+                where run.id = file.run_id
+                    and kept.last_run_id = file.run_id
+                    and kept.kind = file.kind
+                    and kept.reason <> 'conflict_kept'
+            ) as kept_count
         from legacy.import_files as file
-        inner join legacy.import_runs as run
-            on file.run_id = run.id
+        left join lateral (
+            select
+                sum(batch.record_count) as record_count,
+                max(batch.first_ordinal + batch.record_count) as next_ordinal
+            from legacy.import_batches as batch
+            where batch.run_id = file.run_id
+                and batch.kind = file.kind
+        ) as booked
+            on true
         where file.run_id = p_run_id
     loop
-        if v_file.read_count <> v_file.settled_count or v_file.brought_count <> v_file.found_count then
-            raise exception '%: % records read, % settled; % should be in their table, % are',
-                v_file.kind, v_file.read_count, v_file.settled_count, v_file.brought_count, v_file.found_count
+        if v_file.read_count <> v_file.settled_count
+            or v_file.read_count <> v_file.booked_count
+            or v_file.read_count <> v_file.next_ordinal
+            or v_file.quarantined_count <> v_file.kept_count
+        then
+            raise exception '%: % records read, % booked up to %, % settled; % quarantined, % kept',
+                v_file.kind, v_file.read_count, v_file.booked_count, v_file.next_ordinal, v_file.settled_count,
+                v_file.quarantined_count, v_file.kept_count
                 using
                     errcode = 'SB003',
-                    hint = 'Nothing was kept of this run. This is a fault of sessionbase: please report it with these numbers.';
+                    hint = 'The run is not ended. This is a fault of sessionbase: please report it with these numbers.';
         end if;
     end loop;
 end;
 $$;
-comment on function legacy.check_sums(bigint) is 'Fails with SB003 unless for every file read = imported + unchanged + adopted + quarantined, and every record that came in is a row of its table.';
+comment on function legacy.check_sums(bigint) is 'Fails with SB003 unless for every file read = imported + unchanged + adopted + quarantined, the batches have all of it without a gap, and the quarantine holds every record that was quarantined. That a batch''s rows went into their table is counted with each batch.';
 
-create or replace function legacy.finish_import(p_run_id bigint)
+create or replace function legacy.finish_import(p_run_id bigint, p_attempt bigint)
 returns void
 language plpgsql
 volatile
@@ -568,7 +545,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: importer may not write the tables of account data, nor the ledger of runs.
 begin
-    perform legacy.check_run(p_run_id);
+    perform legacy.check_run(p_run_id, p_attempt);
     if (
         select count(*)
         from legacy.import_files
@@ -579,34 +556,39 @@ begin
                 errcode = 'SB003',
                 hint = 'Call legacy.register_file for each kind, also for a file that is not there.';
     end if;
+    if exists (
+        select
+        from legacy.import_batches
+        where run_id = p_run_id
+            and fates is null
+    ) then
+        raise exception 'import run % has batches that are staged and not loaded', p_run_id
+            using
+                errcode = 'SB003',
+                hint = 'Call legacy.begin_build, legacy.load_batch for each of them, and legacy.end_build.';
+    end if;
 
-    perform legacy.derive_threads(p_run_id);
-    perform legacy.settle(p_run_id, file.kind)
-    from legacy.import_files as file
-    where file.run_id = p_run_id;
+    perform legacy.settle_run(p_run_id);
     perform legacy.check_sums(p_run_id);
 
-    update legacy.import_runs
+    update legacy.import_runs as run
     set
+        outcome = 'finished',
         finished_at = clock_timestamp(),
         session_count = (
-            select count(distinct staged.record ->> 'sessionId')
-            from legacy.staged_records as staged
-            where staged.run_id = p_run_id
-                and staged.fate <> 'quarantined'
+            select count(*)
+            from app.sessions as session
+            where session.account_id = run.account_id
         ),
         made_thread_count = (
             select count(*)
             from legacy.made_threads as made
             where made.run_id = p_run_id
         )
-    where id = p_run_id;
-
-    delete from legacy.staged_records
-    where run_id = p_run_id;
+    where run.id = p_run_id;
 end;
 $$;
-comment on function legacy.finish_import(bigint) is 'Ends a run: derives the counts of threads, writes down the fate of every record, checks every sum, empties the staging table.';
+comment on function legacy.finish_import(bigint, bigint) is 'Ends a run: derives the counts of threads, checks every sum, empties the staging table.';
 
 create or replace function legacy.import_summary(p_run_id bigint)
 returns table (
@@ -618,7 +600,8 @@ returns table (
     imported_count bigint,
     unchanged_count bigint,
     adopted_count bigint,
-    quarantined_count bigint
+    quarantined_count bigint,
+    faults jsonb
 )
 language sql
 stable
@@ -635,7 +618,8 @@ as $$
         file.imported_count,
         file.unchanged_count,
         file.adopted_count,
-        file.quarantined_count
+        file.quarantined_count,
+        file.faults
     from legacy.import_files as file
     where file.run_id = p_run_id
     order by array_position('{threads,messages,tool_events}', file.kind)
@@ -643,7 +627,14 @@ $$;
 comment on function legacy.import_summary(bigint) is 'What became of the records of a run, one row a file, in the order they were imported.';
 
 create or replace function legacy.import_totals(p_run_id bigint)
-returns table (session_count bigint, made_thread_count bigint)
+returns table (
+    session_count bigint,
+    made_thread_count bigint,
+    started_at timestamptz,
+    finished_at timestamptz,
+    attempt bigint,
+    account_name text
+)
 language sql
 stable
 security definer
@@ -652,11 +643,63 @@ as $$
     -- Definer: importer may not read legacy.import_runs.
     select
         run.session_count,
-        run.made_thread_count
+        run.made_thread_count,
+        run.started_at,
+        run.finished_at,
+        run.attempt,
+        account.name
     from legacy.import_runs as run
+    inner join app.accounts as account
+        on run.account_id = account.id
     where run.id = p_run_id
 $$;
-comment on function legacy.import_totals(bigint) is 'How many sessions a run''s records belong to, and how many threads it made.';
+comment on function legacy.import_totals(bigint) is 'What is known of a run as a whole.';
+
+create or replace function legacy.import_reasons(p_run_id bigint)
+returns table (fate text, kind text, reason text, meaning text, field text, sqlstate text, record_count bigint)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    -- Definer: importer may not read what this counts.
+    select
+        case when kept.reason = 'conflict_kept' then 'unchanged' else 'quarantined' end,
+        kept.kind,
+        kept.reason,
+        reasons.meaning,
+        kept.field,
+        kept.sqlstate,
+        count(*)
+    from legacy.quarantine as kept
+    inner join legacy.import_runs as run
+        on kept.account_id = run.account_id and kept.last_run_id = run.id
+    inner join legacy.reasons
+        on kept.reason = reasons.code
+    where run.id = p_run_id
+    group by kept.kind, kept.reason, reasons.meaning, kept.field, kept.sqlstate
+
+    union all
+
+    select
+        'adopted',
+        kept.kind,
+        mend.value ->> 'reason',
+        reasons.meaning,
+        mend.key,
+        null,
+        count(*)
+    from legacy.kept_records as kept
+    inner join legacy.import_runs as run
+        on kept.account_id = run.account_id and kept.run_id = run.id
+    cross join jsonb_each(kept.mends) as mend
+    inner join legacy.reasons
+        on mend.value ->> 'reason' = reasons.code
+    where run.id = p_run_id
+    group by kept.kind, mend.value ->> 'reason', reasons.meaning, mend.key
+    order by 1, 2, 3, 5
+$$;
+comment on function legacy.import_reasons(bigint) is 'How many records of a run were mended or kept out, for which reason and in which field.';
 
 create or replace function legacy.import_notes(p_run_id bigint, p_limit bigint)
 returns table (
@@ -678,7 +721,7 @@ as $$
     -- Definer: importer may not read what this says without content: place and reason, never a value.
     (
         select
-            'quarantined',
+            case when kept.reason = 'conflict_kept' then 'unchanged' else 'quarantined' end,
             kept.kind,
             kept.file_name,
             kept.ordinal,
@@ -700,36 +743,69 @@ as $$
     (
         select
             'adopted',
-            source.kind,
+            kept.kind,
             file.file_name,
-            source.ordinal,
-            source.byte_offset,
+            kept.ordinal,
+            kept.byte_offset,
             mend.value ->> 'reason',
             reasons.meaning,
             mend.key,
             null
-        from legacy.source_records as source
+        from legacy.kept_records as kept
         inner join legacy.import_runs as run
-            on source.account_id = run.account_id and source.run_id = run.id
+            on kept.account_id = run.account_id and kept.run_id = run.id
         inner join legacy.import_files as file
-            on source.run_id = file.run_id and source.kind = file.kind
-        cross join jsonb_each(source.mends) as mend
+            on kept.run_id = file.run_id and kept.kind = file.kind
+        cross join jsonb_each(kept.mends) as mend
         inner join legacy.reasons
             on mend.value ->> 'reason' = reasons.code
         where run.id = p_run_id
-            and source.fate = 'adopted'
-        order by source.kind, source.ordinal, mend.key
+        order by kept.kind, kept.ordinal, mend.key
         limit p_limit
     )
 $$;
 comment on function legacy.import_notes(bigint, bigint) is 'What a run kept out and mended: where and why, never a value; at most p_limit of each.';
 
+-- One row a record, for people who look.
+create or replace view legacy.source_records
+with (security_invoker = true) as
+select
+    run.account_id,
+    batch.run_id,
+    batch.kind,
+    batch.first_ordinal + entry.place - 1 as ordinal,
+    entry.byte_offset,
+    case substr(batch.fates, entry.place::integer, 1)
+        when 'i' then 'imported'
+        when 'u' then 'unchanged'
+        when 'a' then 'adopted'
+        when 'q' then 'quarantined'
+    end as fate,
+    entry.record_id,
+    entry.sha256
+from legacy.import_batches as batch
+inner join legacy.import_runs as run
+    on batch.run_id = run.id
+cross join lateral unnest(batch.record_ids, batch.byte_offsets, batch.record_sha256s)
+with ordinality as entry (record_id, byte_offset, sha256, place);
+comment on view legacy.source_records is 'Every record that a run read, with what became of it. A view of legacy.import_batches; ask it for a run, or it unpacks all of them.';
+comment on column legacy.source_records.account_id is 'The account it was meant for.';
+comment on column legacy.source_records.run_id is 'The run.';
+comment on column legacy.source_records.kind is 'threads, messages or tool_events.';
+comment on column legacy.source_records.ordinal is 'Its place in the file, from 0.';
+comment on column legacy.source_records.byte_offset is 'Where it began in the file, in bytes from 0.';
+comment on column legacy.source_records.fate is 'imported, unchanged, adopted or quarantined.';
+comment on column legacy.source_records.record_id is 'Its id; null if it was quarantined.';
+comment on column legacy.source_records.sha256 is 'SHA-256 of its bytes.';
+
 grant execute on function
 legacy.find_account(text),
-legacy.begin_import(uuid, text),
-legacy.register_file(bigint, text, text, bytea, bigint, bigint),
-legacy.finish_import(bigint),
+legacy.interrupted_run(uuid),
+legacy.begin_import(uuid, text, text, boolean, bigint),
+legacy.register_file(bigint, bigint, text, text, bytea, bigint, bigint, jsonb),
+legacy.finish_import(bigint, bigint),
 legacy.import_summary(bigint),
 legacy.import_totals(bigint),
+legacy.import_reasons(bigint),
 legacy.import_notes(bigint, bigint)
 to importer;

@@ -1,104 +1,460 @@
--- What each of the three old stores needs to come in: threads, messages, tool events, in this order.
--- The frame of a run, and what they have in common, is in legacy_runs.sql; what a record must look like in legacy_records.sql.
+-- What each of the three old stores needs to come in, where a batch is not plain: threads, messages, tool events.
+-- The records are those of legacy.judged_records. A record without a fate is one that comes in.
 set local role import_definer;
 
--- Threads.
+-- What is in the way.
 
-create or replace function legacy.mend_active_threads(p_run_id bigint)
+create or replace function legacy.source_json(p_account_id uuid, p_kind text, p_id text)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select legacy.unmended(legacy.row_json(p_account_id, p_kind, p_id), (
+        select kept.mends
+        from legacy.kept_records as kept
+        where kept.account_id = p_account_id
+            and kept.kind = p_kind
+            and kept.record_id = p_id
+    ))
+$$;
+comment on function legacy.source_json(uuid, text, text) is 'The row of an id as the old files had it, mends taken back where the row still has what they put there.';
+
+create or replace function legacy.came_from(p_account_id uuid, p_kind text, p_id text, p_record jsonb)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(
+        (
+            select kept.raw is not null and (legacy.read_json(kept.raw)).record = p_record
+            from legacy.kept_records as kept
+            where kept.account_id = p_account_id
+                and kept.kind = p_kind
+                and kept.record_id = p_id
+        ),
+        false
+    ) or coalesce(legacy.source_json(p_account_id, p_kind, p_id) = p_record, false)
+$$;
+comment on function legacy.came_from(uuid, text, text, jsonb) is 'Whether the row of an id is what this record would give, layout and order of fields aside.';
+
+create or replace function legacy.find_conflicts(p_run_id bigint, p_account_id uuid, p_kind text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_on_conflict text := (select on_conflict from legacy.import_runs where id = p_run_id);
+begin
+    -- What is in the database. A thread that the import made is filled in by its own record.
+    update legacy.judged_records as judged
+    set
+        fate = case when met.is_same then 'unchanged' else 'quarantined' end,
+        reason = case when not met.is_same then 'id_in_use' end,
+        field = case when not met.is_same then 'id' end
+    from (
+        select
+            candidate.ordinal,
+            legacy.came_from(p_account_id, p_kind, candidate.record_id, candidate.record) as is_same
+        from legacy.judged_records as candidate
+        where candidate.run_id = p_run_id
+            and candidate.kind = p_kind
+            and candidate.fate is null
+            and legacy.row_version(p_account_id, p_kind, candidate.record_id) is not null
+            and not (
+                p_kind = 'threads'
+                and exists (
+                    select
+                    from legacy.made_threads as made
+                    inner join app.chat_threads as thread
+                        on made.account_id = thread.account_id and made.thread_id = thread.id
+                    where made.account_id = p_account_id
+                        and made.thread_id = candidate.record_id
+                        and thread.session_id = candidate.session_id
+                )
+            )
+    ) as met
+    where judged.run_id = p_run_id
+        and judged.kind = p_kind
+        and judged.ordinal = met.ordinal;
+
+    -- Who brought it: this file, further up, or an earlier import.
+    update legacy.judged_records as judged
+    set reason = case when booked.run_id = p_run_id then 'duplicate_id' else 'conflict' end
+    from (
+        select
+            entry.record_id,
+            max(batch.run_id) as run_id
+        from legacy.import_runs as run
+        inner join legacy.import_batches as batch
+            on run.id = batch.run_id
+        cross join lateral unnest(batch.record_ids) as entry (record_id)
+        where run.account_id = p_account_id
+            and batch.kind = p_kind
+            and entry.record_id = any(array(
+                select candidate.record_id
+                from legacy.judged_records as candidate
+                where candidate.run_id = p_run_id
+                    and candidate.kind = p_kind
+                    and candidate.reason = 'id_in_use'
+            ))
+        group by entry.record_id
+    ) as booked
+    where judged.run_id = p_run_id
+        and judged.kind = p_kind
+        and judged.reason = 'id_in_use'
+        and judged.record_id = booked.record_id;
+
+    -- The same id again in this batch: equal records collapse, of differing ones the first counts.
+    update legacy.judged_records as judged
+    set
+        fate = case when ranked.is_same then 'unchanged' else 'quarantined' end,
+        reason = case when not ranked.is_same then 'duplicate_id' end,
+        field = case when not ranked.is_same then 'id' end
+    from (
+        select
+            candidate.ordinal,
+            candidate.record = first_value(candidate.record) over by_id as is_same,
+            row_number() over by_id as place
+        from legacy.judged_records as candidate
+        where candidate.run_id = p_run_id
+            and candidate.kind = p_kind
+            and candidate.fate is null
+        window by_id as (partition by candidate.record_id order by candidate.ordinal)
+    ) as ranked
+    where judged.run_id = p_run_id
+        and judged.kind = p_kind
+        and judged.ordinal = ranked.ordinal
+        and ranked.place > 1;
+
+    if v_on_conflict = 'keep' then
+        update legacy.judged_records
+        set
+            fate = 'unchanged',
+            reason = 'conflict_kept'
+        where run_id = p_run_id
+            and kind = p_kind
+            and reason in ('conflict', 'id_in_use');
+    elsif v_on_conflict = 'replace' then
+        -- The first of an id replaces the row, in its session: a thread or message does not move to another.
+        update legacy.judged_records as judged
+        set
+            fate = null,
+            reason = null,
+            field = null,
+            mends = judged.mends || jsonb_build_object('*', jsonb_build_object(
+                'reason', 'conflict_replaced',
+                'from', legacy.row_json(p_account_id, p_kind, judged.record_id)
+            ))
+        from (
+            select
+                candidate.ordinal,
+                row_number() over (partition by candidate.record_id order by candidate.ordinal) as place
+            from legacy.judged_records as candidate
+            where candidate.run_id = p_run_id
+                and candidate.kind = p_kind
+                and candidate.reason in ('conflict', 'id_in_use')
+                and legacy.row_json(p_account_id, p_kind, candidate.record_id) ->> 'sessionId' = candidate.session_id
+        ) as ranked
+        where judged.run_id = p_run_id
+            and judged.kind = p_kind
+            and judged.ordinal = ranked.ordinal
+            and ranked.place = 1;
+    end if;
+end;
+$$;
+comment on function legacy.find_conflicts(bigint, uuid, text) is 'Finds judged records whose id is in the database, or stands twice: the same content is unchanged, other content goes as the run''s on_conflict says.';
+
+create or replace function legacy.bring_judged(p_run_id bigint, p_account_id uuid, p_kind text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform legacy.find_conflicts(p_run_id, p_account_id, p_kind);
+
+    if p_kind = 'threads' then
+        perform legacy.mend_active_threads(p_run_id, p_account_id);
+    end if;
+    if p_kind <> 'tool_events' then
+        perform legacy.mend_times(p_run_id, p_kind);
+    end if;
+    perform legacy.ensure_sessions(p_run_id, p_account_id, p_kind);
+    if p_kind <> 'threads' then
+        if p_kind = 'messages' then
+            perform legacy.place_in_active_threads(p_run_id, p_account_id);
+        end if;
+        perform legacy.make_missing_threads(p_run_id, p_account_id, p_kind);
+        perform legacy.part_from_other_sessions(p_run_id, p_account_id, p_kind);
+    end if;
+    if p_kind = 'messages' then
+        perform legacy.mend_client_message_ids(p_run_id, p_account_id);
+    end if;
+
+    perform legacy.insert_or_quarantine(p_run_id, p_account_id, p_kind, batch.ordinals)
+    from (
+        select array_agg(judged.ordinal order by judged.ordinal) as ordinals
+        from legacy.judged_records as judged
+        where judged.run_id = p_run_id
+            and judged.kind = p_kind
+            and judged.fate is null
+    ) as batch
+    where batch.ordinals is not null;
+
+    -- The twin of a record that Postgres refused is as refused as it.
+    update legacy.judged_records as twin
+    set
+        fate = 'quarantined',
+        reason = refused.reason,
+        sqlstate = refused.sqlstate
+    from legacy.judged_records as refused
+    where twin.run_id = p_run_id
+        and twin.kind = p_kind
+        and twin.fate = 'unchanged'
+        and refused.run_id = p_run_id
+        and refused.kind = p_kind
+        and refused.record_id = twin.record_id
+        and refused.reason = 'refused'
+        and refused.ordinal < twin.ordinal;
+
+    if p_kind = 'threads' then
+        perform legacy.note_threads(p_run_id, p_account_id);
+    end if;
+end;
+$$;
+comment on function legacy.bring_judged(bigint, uuid, text) is 'Brings in the judged records that have no fate yet, mended where they need it.';
+
+create or replace function legacy.ensure_sessions(p_run_id bigint, p_account_id uuid, p_kind text)
 returns void
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 as $$
-    update legacy.staged_records as staged
-    set mends = staged.mends || legacy.mend(
-        staged.record,
-        'status',
-        case when ranked.place > 1 then 'second_active_thread' else 'active_thread_exists' end,
-        '"archived"'
-    )
-    from (
-        select
-            candidate.ordinal,
-            row_number() over (
-                partition by candidate.record ->> 'sessionId', candidate.record ->> 'mode'
-                order by (candidate.record ->> 'updatedAt')::timestamptz desc, candidate.ordinal
-            ) as place,
-            exists (
-                select
-                from app.chat_threads as thread
-                where thread.account_id = run.account_id
-                    and thread.session_id = candidate.record ->> 'sessionId'
-                    and thread.mode = candidate.record ->> 'mode'
-                    and thread.status = 'active'
-                    and thread.id <> candidate.record_id
-            ) as other_is_active
-        from legacy.staged_records as candidate
-        inner join legacy.import_runs as run
-            on candidate.run_id = run.id
-        where candidate.run_id = p_run_id
-            and candidate.kind = 'threads'
-            and candidate.fate is null
-            and candidate.record ->> 'status' = 'active'
-    ) as ranked
-    where staged.run_id = p_run_id
-        and staged.kind = 'threads'
-        and staged.ordinal = ranked.ordinal
-        and (ranked.place > 1 or ranked.other_is_active)
+    insert into app.sessions (account_id, id, created_at, updated_at)
+    select
+        p_account_id,
+        judged.session_id,
+        min(judged.began_at),
+        max(greatest(judged.began_at, judged.ended_at))
+    from legacy.judged_records as judged
+    where judged.run_id = p_run_id
+        and judged.kind = p_kind
+        and judged.fate is null
+    group by judged.session_id
+    on conflict (account_id, id) do nothing
 $$;
-comment on function legacy.mend_active_threads(bigint) is 'Leaves one active thread a session and mode: the one the database has, or else the latest of the file.';
+comment on function legacy.ensure_sessions(bigint, uuid, text) is 'Makes the sessions that judged records belong to. Their times are widened when the run ends.';
 
 create or replace function legacy.mend_times(p_run_id bigint, p_kind text)
 returns void
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 as $$
-    update legacy.staged_records as staged
-    set mends = staged.mends || legacy.mend(
-        staged.record,
+    update legacy.judged_records as judged
+    set mends = judged.mends || legacy.mend(
+        judged.record,
         'updatedAt',
         'updated_before_created',
-        staged.record -> 'createdAt'
+        judged.record -> 'createdAt'
     )
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.fate is null
-        and (staged.record ->> 'updatedAt')::timestamptz < (staged.record ->> 'createdAt')::timestamptz
+    where judged.run_id = p_run_id
+        and judged.kind = p_kind
+        and judged.fate is null
+        and judged.ended_at < judged.began_at
 $$;
 comment on function legacy.mend_times(bigint, text) is 'Raises updatedAt to createdAt where it is before it.';
 
-create or replace function legacy.insert_threads(p_run_id bigint, p_first bigint, p_last bigint)
+-- Threads.
+
+create or replace function legacy.mend_active_threads(p_run_id bigint, p_account_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_outdone_ids text[];
+begin
+    -- Of the active threads of this run the latest stays active, of equally late ones the first, in whichever batch it came.
+    with rival as (
+        select
+            judged.ordinal,
+            judged.record_id as thread_id,
+            judged.session_id,
+            judged.mode,
+            greatest(judged.began_at, judged.ended_at) as updated_at,
+            true as is_judged
+        from legacy.judged_records as judged
+        where judged.run_id = p_run_id
+            and judged.kind = 'threads'
+            and judged.fate is null
+            and judged.record ->> 'status' = 'active'
+
+        union all
+
+        select
+            claim.ordinal,
+            thread.id,
+            thread.session_id,
+            thread.mode,
+            thread.updated_at,
+            false
+        from legacy.thread_claims as claim
+        inner join app.chat_threads as thread
+            on claim.account_id = thread.account_id and claim.thread_id = thread.id
+        where claim.account_id = p_account_id
+            and claim.run_id = p_run_id
+            and thread.status = 'active'
+    ),
+
+    ranked as (
+        select
+            rival.*,
+            row_number() over (
+                partition by rival.session_id, rival.mode
+                order by rival.updated_at desc, rival.ordinal
+            ) as place,
+            exists (
+                select
+                from app.chat_threads as thread
+                where thread.account_id = p_account_id
+                    and thread.session_id = rival.session_id
+                    and thread.mode = rival.mode
+                    and thread.status = 'active'
+                    and thread.id <> rival.thread_id
+                    and not exists (
+                        select
+                        from legacy.thread_claims as claim
+                        where claim.account_id = p_account_id
+                            and claim.run_id = p_run_id
+                            and claim.thread_id = thread.id
+                    )
+            ) as other_is_active
+        from rival
+    ),
+
+    mended as (
+        update legacy.judged_records as judged
+        set mends = judged.mends || legacy.mend(
+            judged.record,
+            'status',
+            case when ranked.place > 1 then 'second_active_thread' else 'active_thread_exists' end,
+            '"archived"'
+        )
+        from ranked
+        where ranked.is_judged
+            and judged.run_id = p_run_id
+            and judged.kind = 'threads'
+            and judged.ordinal = ranked.ordinal
+            and (ranked.place > 1 or ranked.other_is_active)
+    )
+
+    select array_agg(ranked.thread_id)
+    into v_outdone_ids
+    from ranked
+    where not ranked.is_judged
+        and ranked.place > 1;
+
+    if v_outdone_ids is not null then
+        update app.chat_threads
+        set status = 'archived'
+        where account_id = p_account_id
+            and id = any(v_outdone_ids);
+
+        perform legacy.mend_claimed_threads(p_run_id, p_account_id, (
+            select jsonb_object_agg(outdone.id, jsonb_build_object('status', jsonb_build_object(
+                'reason', 'second_active_thread',
+                'from', 'active',
+                'to', 'archived'
+            )))
+            from unnest(v_outdone_ids) as outdone (id)
+        ));
+    end if;
+end;
+$$;
+comment on function legacy.mend_active_threads(bigint, uuid) is 'Leaves one active thread a session and mode: the one the database had before the run, or else the latest of the file.';
+
+create or replace function legacy.mend_claimed_threads(p_run_id bigint, p_account_id uuid, p_mends jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into legacy.kept_records as kept (account_id, kind, record_id, mends, raw, run_id, ordinal, byte_offset)
+    select
+        p_account_id,
+        'threads',
+        claim.thread_id,
+        mend.value,
+        claim.raw,
+        p_run_id,
+        claim.ordinal,
+        claim.byte_offset
+    from jsonb_each(p_mends) as mend
+    inner join legacy.thread_claims as claim
+        on mend.key = claim.thread_id
+    where claim.account_id = p_account_id
+        and claim.run_id = p_run_id
+    on conflict (account_id, kind, record_id) do update
+        set mends = kept.mends || excluded.mends;
+
+    update legacy.import_batches as batch
+    set fates = mended.fates
+    from (
+        select
+            earlier.number,
+            string_agg(case when claim.thread_id is not null then 'a' else letter.fate end, '' order by letter.place) as fates
+        from legacy.import_batches as earlier
+        cross join lateral regexp_split_to_table(earlier.fates, '') with ordinality as letter (fate, place)
+        left join legacy.thread_claims as claim
+            on claim.account_id = p_account_id
+                and claim.run_id = p_run_id
+                and claim.number = earlier.number
+                and earlier.first_ordinal + letter.place - 1 = claim.ordinal
+                and p_mends ? claim.thread_id
+        where earlier.run_id = p_run_id
+            and earlier.kind = 'threads'
+        group by earlier.number
+    ) as mended
+    where batch.run_id = p_run_id
+        and batch.kind = 'threads'
+        and batch.number = mended.number
+        and batch.fates <> mended.fates;
+end;
+$$;
+comment on function legacy.mend_claimed_threads(bigint, uuid, jsonb) is 'Adds mends, by thread, to threads that this run has brought already: they count as adopted from then on.';
+
+create or replace function legacy.insert_threads(p_run_id bigint, p_account_id uuid, p_ordinals bigint[])
 returns void
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
-    insert into app.chat_threads as thread (
+    insert into app.chat_threads (
         account_id, id, session_id, mode, title, status, created_at, updated_at, extra
     )
     select
-        run.account_id,
-        staged.record_id,
+        p_account_id,
+        judged.record_id,
         mended.record ->> 'sessionId',
         mended.record ->> 'mode',
         mended.record ->> 'title',
         mended.record ->> 'status',
         (mended.record ->> 'createdAt')::timestamptz,
         (mended.record ->> 'updatedAt')::timestamptz,
-        staged.record - '{id,sessionId,mode,title,status,messageCount,lastMessagePreview,lastMessageAt,createdAt,updatedAt}'::text[]
-    from legacy.staged_records as staged
-    inner join legacy.import_runs as run
-        on staged.run_id = run.id
-    cross join legacy.mended(staged.record, staged.mends) as mended (record)
-    where staged.run_id = p_run_id
-        and staged.kind = 'threads'
-        and staged.fate is null
-        and staged.ordinal between p_first and p_last
-    -- Only a thread that the import itself made can stand here: triage has set aside all others.
+        judged.record - '{id,sessionId,mode,title,status,messageCount,lastMessagePreview,lastMessageAt,createdAt,updatedAt}'::text[]
+    from legacy.judged_records as judged
+    cross join legacy.mended(judged.record, judged.mends) as mended (record)
+    where judged.run_id = p_run_id
+        and judged.kind = 'threads'
+        and judged.ordinal = any(p_ordinals)
+    -- One that the import made, or one that the record is to replace: all others have been set aside.
     on conflict (account_id, id) do update
         set
             mode = excluded.mode,
@@ -108,40 +464,54 @@ as $$
             updated_at = excluded.updated_at,
             extra = excluded.extra
 $$;
-comment on function legacy.insert_threads(bigint, bigint, bigint) is 'Writes the threads that come in. Their counts are derived when the run ends.';
+comment on function legacy.insert_threads(bigint, uuid, bigint[]) is 'Writes threads. Their counts are derived when the run ends.';
 
-create or replace function legacy.import_threads(p_run_id bigint)
+create or replace function legacy.note_threads(p_run_id bigint, p_account_id uuid)
 returns void
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Definer: importer may not write app.sessions and app.chat_threads.
 begin
-    perform legacy.check_run(p_run_id);
-    perform legacy.triage(p_run_id, 'threads');
-    perform legacy.mend_active_threads(p_run_id);
-    perform legacy.mend_times(p_run_id, 'threads');
-    perform legacy.ensure_sessions(p_run_id, 'threads');
-    perform legacy.apply_to_all('insert', p_run_id, 'threads');
-
     delete from legacy.made_threads as made
-    using legacy.staged_records as staged, legacy.import_runs as run
-    where staged.run_id = p_run_id
-        and staged.kind = 'threads'
-        and staged.fate is null
-        and run.id = p_run_id
-        and made.account_id = run.account_id
-        and made.thread_id = staged.record_id;
+    using legacy.judged_records as judged
+    where judged.run_id = p_run_id
+        and judged.kind = 'threads'
+        and judged.fate is null
+        and made.account_id = p_account_id
+        and made.thread_id = judged.record_id;
+
+    insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
+    select
+        p_account_id,
+        judged.record_id,
+        p_run_id,
+        batch.number,
+        judged.ordinal,
+        judged.byte_offset,
+        jsonb_build_object(
+            'messageCount', judged.record -> 'messageCount',
+            'lastMessagePreview', judged.record -> 'lastMessagePreview',
+            'lastMessageAt', judged.record -> 'lastMessageAt'
+        ),
+        judged.raw
+    from legacy.judged_records as judged
+    inner join legacy.import_batches as batch
+        on judged.run_id = batch.run_id
+            and judged.kind = batch.kind
+            and judged.ordinal between batch.first_ordinal and batch.first_ordinal + batch.record_count - 1
+    where judged.run_id = p_run_id
+        and judged.kind = 'threads'
+        and judged.fate is null;
 end;
 $$;
-comment on function legacy.import_threads(bigint) is 'Imports the staged threads of a run.';
+comment on function legacy.note_threads(bigint, uuid) is 'Notes what the records of threads that came in say of their messages, and that these threads are no made ones any more.';
 
 -- The thread of a message or a tool event.
 
 create or replace function legacy.make_thread(
     p_run_id bigint,
+    p_account_id uuid,
     p_thread_id text,
     p_session_id text,
     p_mode text,
@@ -157,8 +527,8 @@ set search_path = pg_catalog, pg_temp
 as $$
     with made as (
         insert into app.chat_threads (account_id, id, session_id, mode, title, status, created_at, updated_at)
-        select
-            run.account_id,
+        values (
+            p_account_id,
             p_thread_id,
             p_session_id,
             p_mode,
@@ -166,8 +536,7 @@ as $$
             p_status,
             p_created_at,
             greatest(p_created_at, p_updated_at)
-        from legacy.import_runs as run
-        where run.id = p_run_id
+        )
         on conflict (account_id, id) do nothing
         returning account_id, id
     )
@@ -180,59 +549,52 @@ as $$
         p_run_id
     from made
 $$;
-comment on function legacy.make_thread(bigint, text, text, text, text, text, timestamptz, timestamptz) is 'Makes a thread that stands in no file, and says so in legacy.made_threads. Does nothing if there is one of that id.';
+comment on function legacy.make_thread(bigint, uuid, text, text, text, text, text, timestamptz, timestamptz) is 'Makes a thread that stands in no file, and says so in legacy.made_threads. Does nothing if there is one of that id.';
 
-create or replace function legacy.staged_needs(p_run_id bigint, p_kind text)
-returns table (
-    ordinal bigint,
-    account_id uuid,
-    session_id text,
-    mode text,
-    thread_id text,
-    thread_session_id text,
-    began_at timestamptz,
-    ended_at timestamptz
-)
+create or replace function legacy.widen_made_threads(p_run_id bigint, p_account_id uuid, p_kind text)
+returns void
 language sql
-stable
+volatile
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 as $$
-    select
-        staged.ordinal,
-        run.account_id,
-        staged.record ->> 'sessionId',
-        case p_kind
-            when 'tool_events' then 'session'
-            else staged.record ->> 'mode'
-        end,
-        mended.record ->> 'threadId',
-        thread.session_id,
-        legacy.began_at(p_kind, staged.record),
-        legacy.ended_at(p_kind, staged.record)
-    from legacy.staged_records as staged
-    inner join legacy.import_runs as run
-        on staged.run_id = run.id
-    cross join legacy.mended(staged.record, staged.mends) as mended (record)
-    left join app.chat_threads as thread
-        on run.account_id = thread.account_id and mended.record ->> 'threadId' = thread.id
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.fate is null
+    -- A batch cuts a made thread's records in two or more; its times must be the same whatever the cut.
+    update app.chat_threads as thread
+    set
+        created_at = least(thread.created_at, met.began_at),
+        updated_at = greatest(thread.updated_at, met.ended_at)
+    from (
+        select
+            judged.thread_id,
+            min(judged.began_at) as began_at,
+            max(greatest(judged.began_at, judged.ended_at)) as ended_at
+        from legacy.judged_records as judged
+        inner join legacy.made_threads as made
+            on made.account_id = p_account_id
+                and made.run_id = p_run_id
+                and judged.thread_id = made.thread_id
+        where judged.run_id = p_run_id
+            and judged.kind = p_kind
+            and judged.fate is null
+            and judged.mends -> 'threadId' ->> 'reason' = made.reason
+        group by judged.thread_id
+    ) as met
+    where thread.account_id = p_account_id
+        and thread.id = met.thread_id
+        and (met.began_at < thread.created_at or met.ended_at > thread.updated_at)
 $$;
-comment on function legacy.staged_needs(bigint, text) is 'What thread each staged message or tool event asks for, and of which session that thread is; thread_session_id is null if there is no such thread. A tool event has no mode, so a thread made for it is of mode session.';
+comment on function legacy.widen_made_threads(bigint, uuid, text) is 'Widens the times of threads that this run made to hold the records they were made for.';
 
-create or replace function legacy.place_in_active_threads(p_run_id bigint)
+create or replace function legacy.place_in_active_threads(p_run_id bigint, p_account_id uuid)
 returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 as $$
 begin
     perform legacy.make_thread(
         p_run_id,
-        legacy.made_thread_id('active', need.account_id::text, need.session_id, need.mode),
+        p_account_id,
+        legacy.made_thread_id('active', p_account_id::text, need.session_id, need.mode),
         need.session_id,
         need.mode,
         'active',
@@ -240,169 +602,198 @@ begin
         min(need.began_at),
         max(need.ended_at)
     )
-    from legacy.staged_needs(p_run_id, 'messages') as need
-    where need.thread_id is null
+    from legacy.judged_records as need
+    where need.run_id = p_run_id
+        and need.kind = 'messages'
+        and need.fate is null
+        and need.thread_id is null
         and not exists (
             select
             from app.chat_threads as thread
-            where thread.account_id = need.account_id
+            where thread.account_id = p_account_id
                 and thread.session_id = need.session_id
                 and thread.mode = need.mode
                 and thread.status = 'active'
         )
-    group by need.account_id, need.session_id, need.mode;
+    group by need.session_id, need.mode;
 
-    update legacy.staged_records as staged
-    set mends = staged.mends || legacy.mend(
-        staged.record,
-        'threadId',
-        'thread_absent',
-        to_jsonb(coalesce(
-            thread.id,
-            -- The thread that an earlier run made, archived since.
-            legacy.made_thread_id('active', need.account_id::text, need.session_id, need.mode)
-        ))
-    )
-    from legacy.staged_needs(p_run_id, 'messages') as need
-    left join app.chat_threads as thread
-        on need.account_id = thread.account_id
-            and need.session_id = thread.session_id
-            and need.mode = thread.mode
-            and thread.status = 'active'
-    where staged.run_id = p_run_id
-        and staged.kind = 'messages'
-        and staged.ordinal = need.ordinal
-        and need.thread_id is null;
-end;
-$$;
-comment on function legacy.place_in_active_threads(bigint) is 'Puts messages that name no thread into the active thread of their session and mode, which is made if there is none.';
-
-create or replace function legacy.make_missing_threads(p_run_id bigint, p_kind text)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    -- The thread goes to the session of the first record that names it.
-    update legacy.staged_records as staged
-    set mends = staged.mends || legacy.mend(staged.record, 'threadId', 'thread_missing', to_jsonb(need.thread_id))
+    update legacy.judged_records as judged
+    set
+        thread_id = place.thread_id,
+        mends = judged.mends || legacy.mend(judged.record, 'threadId', 'thread_absent', to_jsonb(place.thread_id))
     from (
         select
-            missing.ordinal,
-            missing.thread_id,
-            missing.session_id = first_value(missing.session_id) over (
-                partition by missing.thread_id
-                order by missing.ordinal
-            ) as is_first_session
-        from legacy.staged_needs(p_run_id, p_kind) as missing
-        where missing.thread_id is not null
-            and missing.thread_session_id is null
-    ) as need
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.ordinal = need.ordinal
-        and need.is_first_session;
+            need.ordinal,
+            coalesce(
+                thread.id,
+                -- The thread that an earlier run made, archived since.
+                legacy.made_thread_id('active', p_account_id::text, need.session_id, need.mode)
+            ) as thread_id
+        from legacy.judged_records as need
+        left join app.chat_threads as thread
+            on thread.account_id = p_account_id
+                and need.session_id = thread.session_id
+                and need.mode = thread.mode
+                and thread.status = 'active'
+        where need.run_id = p_run_id
+            and need.kind = 'messages'
+            and need.fate is null
+            and need.thread_id is null
+    ) as place
+    where judged.run_id = p_run_id
+        and judged.kind = 'messages'
+        and judged.ordinal = place.ordinal;
 
-    perform legacy.make_thread(
-        p_run_id,
-        need.thread_id,
-        need.session_id,
-        min(need.mode),
-        'archived',
-        'thread_missing',
-        min(need.began_at),
-        max(need.ended_at)
-    )
-    from legacy.staged_needs(p_run_id, p_kind) as need
-    inner join legacy.staged_records as staged
-        on need.ordinal = staged.ordinal
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.mends -> 'threadId' ->> 'reason' = 'thread_missing'
-    group by need.thread_id, need.session_id;
+    perform legacy.widen_made_threads(p_run_id, p_account_id, 'messages');
 end;
 $$;
-comment on function legacy.make_missing_threads(bigint, text) is 'Makes the threads that records name and no file has.';
+comment on function legacy.place_in_active_threads(bigint, uuid) is 'Puts messages that name no thread into the active thread of their session and mode, which is made if there is none.';
 
-create or replace function legacy.part_from_other_sessions(p_run_id bigint, p_kind text)
+create or replace function legacy.make_missing_threads(p_run_id bigint, p_account_id uuid, p_kind text)
 returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- The thread goes to the session, and is of the mode, of the first record that names it.
     perform legacy.make_thread(
         p_run_id,
-        legacy.made_thread_id('other session', need.account_id::text, need.session_id, need.thread_id),
+        p_account_id,
+        need.thread_id,
         need.session_id,
-        min(need.mode),
+        need.mode,
         'archived',
-        'thread_of_other_session',
-        min(need.began_at),
-        max(need.ended_at)
+        'thread_missing',
+        need.began_at,
+        need.ended_at
     )
-    from legacy.staged_needs(p_run_id, p_kind) as need
-    where need.thread_session_id <> need.session_id
-    group by need.account_id, need.session_id, need.thread_id;
+    from (
+        select distinct on (judged.thread_id) judged.*
+        from legacy.judged_records as judged
+        where judged.run_id = p_run_id
+            and judged.kind = p_kind
+            and judged.fate is null
+            and judged.thread_id is not null
+            and not exists (
+                select
+                from app.chat_threads as thread
+                where thread.account_id = p_account_id
+                    and thread.id = judged.thread_id
+            )
+        order by judged.thread_id, judged.ordinal
+    ) as need;
 
-    update legacy.staged_records as staged
-    set mends = staged.mends || legacy.mend(
-        staged.record,
-        'threadId',
-        'thread_of_other_session',
-        to_jsonb(legacy.made_thread_id('other session', need.account_id::text, need.session_id, need.thread_id))
-    )
-    from legacy.staged_needs(p_run_id, p_kind) as need
-    where staged.run_id = p_run_id
-        and staged.kind = p_kind
-        and staged.ordinal = need.ordinal
-        and need.thread_session_id <> need.session_id;
+    -- All that name it are adopted into it, of this batch or a later one.
+    update legacy.judged_records as judged
+    set mends = judged.mends || legacy.mend(judged.record, 'threadId', 'thread_missing', to_jsonb(judged.thread_id))
+    from legacy.made_threads as made
+    inner join app.chat_threads as thread
+        on made.account_id = thread.account_id and made.thread_id = thread.id
+    where made.account_id = p_account_id
+        and made.run_id = p_run_id
+        and made.reason = 'thread_missing'
+        and judged.run_id = p_run_id
+        and judged.kind = p_kind
+        and judged.fate is null
+        and judged.thread_id = made.thread_id
+        and judged.session_id = thread.session_id
+        and not judged.mends ? 'threadId';
+
+    perform legacy.widen_made_threads(p_run_id, p_account_id, p_kind);
 end;
 $$;
-comment on function legacy.part_from_other_sessions(bigint, text) is 'Gives records that name a thread of another session a thread of their own session.';
+comment on function legacy.make_missing_threads(bigint, uuid, text) is 'Makes the threads that records name and no file has.';
+
+create or replace function legacy.part_from_other_sessions(p_run_id bigint, p_account_id uuid, p_kind text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update legacy.judged_records as judged
+    set
+        thread_id = legacy.made_thread_id('other session', p_account_id::text, judged.session_id, judged.thread_id),
+        mends = judged.mends || legacy.mend(
+            judged.record,
+            'threadId',
+            'thread_of_other_session',
+            to_jsonb(legacy.made_thread_id('other session', p_account_id::text, judged.session_id, judged.thread_id))
+        )
+    from app.chat_threads as thread
+    where judged.run_id = p_run_id
+        and judged.kind = p_kind
+        and judged.fate is null
+        and thread.account_id = p_account_id
+        and thread.id = judged.thread_id
+        and thread.session_id <> judged.session_id;
+
+    perform legacy.make_thread(
+        p_run_id,
+        p_account_id,
+        need.thread_id,
+        need.session_id,
+        need.mode,
+        'archived',
+        'thread_of_other_session',
+        need.began_at,
+        need.ended_at
+    )
+    from (
+        select distinct on (judged.thread_id) judged.*
+        from legacy.judged_records as judged
+        where judged.run_id = p_run_id
+            and judged.kind = p_kind
+            and judged.fate is null
+            and judged.mends -> 'threadId' ->> 'reason' = 'thread_of_other_session'
+        order by judged.thread_id, judged.ordinal
+    ) as need;
+
+    perform legacy.widen_made_threads(p_run_id, p_account_id, p_kind);
+end;
+$$;
+comment on function legacy.part_from_other_sessions(bigint, uuid, text) is 'Gives records that name a thread of another session a thread of their own session.';
 
 -- Messages.
 
-create or replace function legacy.mend_client_message_ids(p_run_id bigint)
+create or replace function legacy.mend_client_message_ids(p_run_id bigint, p_account_id uuid)
 returns void
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-    update legacy.staged_records as staged
-    set mends = staged.mends || legacy.mend(staged.record, 'clientMessageId', 'client_message_id_taken', 'null')
+    update legacy.judged_records as judged
+    set mends = judged.mends || legacy.mend(judged.record, 'clientMessageId', 'client_message_id_taken', 'null')
     from (
         select
             candidate.ordinal,
             row_number() over (
-                partition by mended.record ->> 'threadId', candidate.record ->> 'clientMessageId'
+                partition by candidate.thread_id, candidate.record ->> 'clientMessageId'
                 order by candidate.ordinal
             ) as place,
             exists (
                 select
                 from app.chat_messages as message
-                where message.account_id = run.account_id
-                    and message.thread_id = mended.record ->> 'threadId'
+                where message.account_id = p_account_id
+                    and message.thread_id = candidate.thread_id
                     and message.client_message_id = candidate.record ->> 'clientMessageId'
+                    and message.id <> candidate.record_id
             ) as is_taken
-        from legacy.staged_records as candidate
-        inner join legacy.import_runs as run
-            on candidate.run_id = run.id
-        cross join legacy.mended(candidate.record, candidate.mends) as mended (record)
+        from legacy.judged_records as candidate
         where candidate.run_id = p_run_id
             and candidate.kind = 'messages'
             and candidate.fate is null
             and candidate.record ->> 'clientMessageId' is not null
     ) as ranked
-    where staged.run_id = p_run_id
-        and staged.kind = 'messages'
-        and staged.ordinal = ranked.ordinal
+    where judged.run_id = p_run_id
+        and judged.kind = 'messages'
+        and judged.ordinal = ranked.ordinal
         and (ranked.place > 1 or ranked.is_taken)
 $$;
-comment on function legacy.mend_client_message_ids(bigint) is 'Lets the first message of a thread keep a clientMessageId; others of the same come in without it.';
+comment on function legacy.mend_client_message_ids(bigint, uuid) is 'Lets the first message of a thread keep a clientMessageId; others of the same come in without it.';
 
-create or replace function legacy.insert_messages(p_run_id bigint, p_first bigint, p_last bigint)
+create or replace function legacy.insert_messages(p_run_id bigint, p_account_id uuid, p_ordinals bigint[])
 returns void
 language sql
 volatile
@@ -414,8 +805,8 @@ as $$
         evidence, context_events, created_at, updated_at, extra
     )
     select
-        run.account_id,
-        staged.record_id,
+        p_account_id,
+        judged.record_id,
         mended.record ->> 'sessionId',
         mended.record ->> 'threadId',
         mended.record ->> 'mode',
@@ -423,47 +814,36 @@ as $$
         mended.record ->> 'content',
         mended.record ->> 'clientMessageId',
         mended.record ->> 'misalignmentId',
-        nullif(mended.record -> 'evidence', 'null'),
-        nullif(mended.record -> 'contextEvents', 'null'),
+        legacy.evidence(nullif(mended.record -> 'evidence', 'null')),
+        legacy.context_events(nullif(mended.record -> 'contextEvents', 'null')),
         (mended.record ->> 'createdAt')::timestamptz,
         (mended.record ->> 'updatedAt')::timestamptz,
-        staged.record - '{id,sessionId,threadId,mode,role,content,clientMessageId,misalignmentId,evidence,contextEvents,createdAt,updatedAt}'::text[]
-    from legacy.staged_records as staged
-    inner join legacy.import_runs as run
-        on staged.run_id = run.id
-    cross join legacy.mended(staged.record, staged.mends) as mended (record)
-    where staged.run_id = p_run_id
-        and staged.kind = 'messages'
-        and staged.fate is null
-        and staged.ordinal between p_first and p_last
+        judged.record - '{id,sessionId,threadId,mode,role,content,clientMessageId,misalignmentId,evidence,contextEvents,createdAt,updatedAt}'::text[]
+    from legacy.judged_records as judged
+    cross join legacy.mended(judged.record, judged.mends) as mended (record)
+    where judged.run_id = p_run_id
+        and judged.kind = 'messages'
+        and judged.ordinal = any(p_ordinals)
+    -- Only one that the record is to replace: all others have been set aside.
+    on conflict (account_id, id) do update
+        set
+            thread_id = excluded.thread_id,
+            mode = excluded.mode,
+            role = excluded.role,
+            content = excluded.content,
+            client_message_id = excluded.client_message_id,
+            misalignment_id = excluded.misalignment_id,
+            evidence = excluded.evidence,
+            context_events = excluded.context_events,
+            created_at = excluded.created_at,
+            updated_at = excluded.updated_at,
+            extra = excluded.extra
 $$;
-comment on function legacy.insert_messages(bigint, bigint, bigint) is 'Writes the messages that come in.';
-
-create or replace function legacy.import_messages(p_run_id bigint)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
--- Definer: importer may not write app.sessions, app.chat_threads and app.chat_messages.
-begin
-    perform legacy.check_run(p_run_id);
-    perform legacy.triage(p_run_id, 'messages');
-    perform legacy.mend_times(p_run_id, 'messages');
-    perform legacy.ensure_sessions(p_run_id, 'messages');
-    perform legacy.place_in_active_threads(p_run_id);
-    perform legacy.make_missing_threads(p_run_id, 'messages');
-    perform legacy.part_from_other_sessions(p_run_id, 'messages');
-    perform legacy.mend_client_message_ids(p_run_id);
-    perform legacy.apply_to_all('insert', p_run_id, 'messages');
-end;
-$$;
-comment on function legacy.import_messages(bigint) is 'Imports the staged messages of a run. The threads of the run come first.';
+comment on function legacy.insert_messages(bigint, uuid, bigint[]) is 'Writes messages.';
 
 -- Tool events.
 
-create or replace function legacy.insert_tool_events(p_run_id bigint, p_first bigint, p_last bigint)
+create or replace function legacy.insert_tool_events(p_run_id bigint, p_account_id uuid, p_ordinals bigint[])
 returns void
 language sql
 volatile
@@ -475,8 +855,8 @@ as $$
         started_at, completed_at, latency_ms, context_events, created_at, updated_at, extra
     )
     select
-        run.account_id,
-        staged.record_id,
+        p_account_id,
+        judged.record_id,
         mended.record ->> 'sessionId',
         mended.record ->> 'threadId',
         mended.record ->> 'toolCallId',
@@ -488,50 +868,45 @@ as $$
         (mended.record ->> 'startedAt')::timestamptz,
         (mended.record ->> 'completedAt')::timestamptz,
         (mended.record ->> 'latencyMs')::bigint,
-        nullif(mended.record -> 'contextEvents', 'null'),
+        legacy.context_events(nullif(mended.record -> 'contextEvents', 'null')),
         (mended.record ->> 'startedAt')::timestamptz,
         coalesce(mended.record ->> 'completedAt', mended.record ->> 'startedAt')::timestamptz,
-        staged.record - '{id,sessionId,threadId,toolCallId,toolName,status,arguments,result,error,startedAt,completedAt,latencyMs,contextEvents}'::text[]
-    from legacy.staged_records as staged
-    inner join legacy.import_runs as run
-        on staged.run_id = run.id
-    cross join legacy.mended(staged.record, staged.mends) as mended (record)
-    where staged.run_id = p_run_id
-        and staged.kind = 'tool_events'
-        and staged.fate is null
-        and staged.ordinal between p_first and p_last
+        judged.record - '{id,sessionId,threadId,toolCallId,toolName,status,arguments,result,error,startedAt,completedAt,latencyMs,contextEvents}'::text[]
+    from legacy.judged_records as judged
+    cross join legacy.mended(judged.record, judged.mends) as mended (record)
+    where judged.run_id = p_run_id
+        and judged.kind = 'tool_events'
+        and judged.ordinal = any(p_ordinals)
+    -- Only one that the record is to replace: all others have been set aside.
+    on conflict (account_id, id) do update
+        set
+            thread_id = excluded.thread_id,
+            tool_call_id = excluded.tool_call_id,
+            tool_name = excluded.tool_name,
+            status = excluded.status,
+            arguments = excluded.arguments,
+            result = excluded.result,
+            error = excluded.error,
+            started_at = excluded.started_at,
+            completed_at = excluded.completed_at,
+            latency_ms = excluded.latency_ms,
+            context_events = excluded.context_events,
+            created_at = excluded.created_at,
+            updated_at = excluded.updated_at,
+            extra = excluded.extra
 $$;
-comment on function legacy.insert_tool_events(bigint, bigint, bigint) is 'Writes the tool events that come in.';
+comment on function legacy.insert_tool_events(bigint, uuid, bigint[]) is 'Writes tool events.';
 
-create or replace function legacy.import_tool_events(p_run_id bigint)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
--- Definer: importer may not write app.sessions, app.chat_threads and app.chat_tool_events.
-begin
-    perform legacy.check_run(p_run_id);
-    perform legacy.triage(p_run_id, 'tool_events');
-    perform legacy.ensure_sessions(p_run_id, 'tool_events');
-    perform legacy.make_missing_threads(p_run_id, 'tool_events');
-    perform legacy.part_from_other_sessions(p_run_id, 'tool_events');
-    perform legacy.apply_to_all('insert', p_run_id, 'tool_events');
-end;
-$$;
-comment on function legacy.import_tool_events(bigint) is 'Imports the staged tool events of a run. The threads and messages of the run come first.';
-
--- What threads derive from their messages.
+-- What threads derive from their messages, when all are in.
 
 create or replace function legacy.derive_threads(p_run_id bigint)
 returns void
-language plpgsql
+language sql
 volatile
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set enable_seqscan = off
 as $$
-begin
     update app.chat_threads as thread
     set
         message_count = derived.message_count,
@@ -539,27 +914,35 @@ begin
         last_message_at = derived.last_message_at
     from (
         select
-            run.account_id,
+            touched.account_id,
             touched.thread_id,
             counted.message_count,
             app.message_preview(newest.content) as last_message_preview,
             newest.created_at as last_message_at
-        from legacy.import_runs as run
-        cross join lateral (
-            select distinct case staged.kind
-                when 'threads' then staged.record_id
-                else mended.record ->> 'threadId'
-            end as thread_id
-            from legacy.staged_records as staged
-            cross join legacy.mended(staged.record, staged.mends) as mended (record)
-            where staged.run_id = run.id
-                and staged.kind in ('threads', 'messages')
-                and staged.fate is null
+        from (
+            select
+                run.account_id,
+                entry.thread_id
+            from legacy.import_runs as run
+            inner join legacy.import_batches as batch
+                on run.id = batch.run_id
+            cross join lateral unnest(batch.thread_ids) as entry (thread_id)
+            where run.id = p_run_id
+
+            union
+
+            select
+                claim.account_id,
+                claim.thread_id
+            from legacy.import_runs as run
+            inner join legacy.thread_claims as claim
+                on run.account_id = claim.account_id and run.id = claim.run_id
+            where run.id = p_run_id
         ) as touched
         cross join lateral (
             select count(*) as message_count
             from app.chat_messages as message
-            where message.account_id = run.account_id
+            where message.account_id = touched.account_id
                 and message.thread_id = touched.thread_id
         ) as counted
         left join lateral (
@@ -567,76 +950,77 @@ begin
                 message.content,
                 message.created_at
             from app.chat_messages as message
-            where message.account_id = run.account_id
+            where message.account_id = touched.account_id
                 and message.thread_id = touched.thread_id
             order by message.created_at desc, message.id desc
             limit 1
         ) as newest
             on true
-        where run.id = p_run_id
     ) as derived
     where thread.account_id = derived.account_id
         and thread.id = derived.thread_id
         and (thread.message_count, thread.last_message_preview, thread.last_message_at)
-        is distinct from (derived.message_count, derived.last_message_preview, derived.last_message_at);
+        is distinct from (derived.message_count, derived.last_message_preview, derived.last_message_at)
+$$;
+comment on function legacy.derive_threads(bigint) is 'Sets count, preview and last time of the threads that a run touched from their messages.';
 
-    -- Where the file says otherwise, what it says is kept as a mend.
-    update legacy.staged_records as staged
-    set mends = staged.mends || differing.mends
-    from (
-        select
-            said.ordinal,
-            jsonb_object_agg(said.field, legacy.mend(said.record, said.field, 'derived_from_messages', said.now) -> said.field) as mends
-        from (
-            select
-                thread_record.ordinal,
-                thread_record.record,
-                compared.field,
-                compared.now,
-                compared.differs
-            from legacy.staged_records as thread_record
-            inner join legacy.import_runs as run
-                on thread_record.run_id = run.id
-            inner join app.chat_threads as thread
-                on run.account_id = thread.account_id and thread_record.record_id = thread.id
-            cross join lateral (
-                values
-                (
-                    'messageCount',
-                    to_jsonb(thread.message_count),
-                    thread_record.record -> 'messageCount' is distinct from to_jsonb(thread.message_count)
-                ),
-                (
-                    'lastMessagePreview',
-                    to_jsonb(thread.last_message_preview),
-                    thread_record.record ->> 'lastMessagePreview' is distinct from thread.last_message_preview
-                ),
-                (
-                    'lastMessageAt',
-                    to_jsonb(thread.last_message_at),
-                    case
-                        when legacy.is_time(thread_record.record ->> 'lastMessageAt')
-                            then (thread_record.record ->> 'lastMessageAt')::timestamptz is distinct from thread.last_message_at
-                        else thread_record.record ->> 'lastMessageAt' is not null or thread.last_message_at is not null
-                    end
-                )
-            ) as compared (field, now, differs)
-            where thread_record.run_id = p_run_id
-                and thread_record.kind = 'threads'
-                and thread_record.fate is null
-        ) as said
-        where said.differs
-        group by said.ordinal
-    ) as differing
-    where staged.run_id = p_run_id
-        and staged.kind = 'threads'
-        and staged.ordinal = differing.ordinal;
+create or replace function legacy.keep_claims(p_run_id bigint)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+    v_account_id uuid := (select account_id from legacy.import_runs where id = p_run_id);
+begin
+    perform legacy.mend_claimed_threads(p_run_id, v_account_id, coalesce(
+        (
+            select jsonb_object_agg(differing.thread_id, differing.mends)
+            from (
+                select
+                    claim.thread_id,
+                    jsonb_object_agg(
+                        compared.field,
+                        legacy.mend(claim.record, compared.field, 'derived_from_messages', compared.now) -> compared.field
+                    ) as mends
+                from legacy.thread_claims as claim
+                inner join app.chat_threads as thread
+                    on claim.account_id = thread.account_id and claim.thread_id = thread.id
+                cross join lateral (
+                    values
+                    (
+                        'messageCount',
+                        to_jsonb(thread.message_count),
+                        claim.record -> 'messageCount' is distinct from to_jsonb(thread.message_count)
+                    ),
+                    (
+                        'lastMessagePreview',
+                        to_jsonb(thread.last_message_preview),
+                        claim.record ->> 'lastMessagePreview' is distinct from thread.last_message_preview
+                    ),
+                    (
+                        'lastMessageAt',
+                        to_jsonb(legacy.json_time(thread.last_message_at)),
+                        case
+                            when legacy.is_time(claim.record ->> 'lastMessageAt')
+                                then (claim.record ->> 'lastMessageAt')::timestamptz is distinct from thread.last_message_at
+                            else claim.record ->> 'lastMessageAt' is not null or thread.last_message_at is not null
+                        end
+                    )
+                ) as compared (field, now, differs)
+                where claim.account_id = v_account_id
+                    and claim.run_id = p_run_id
+                    and compared.differs
+                group by claim.thread_id
+            ) as differing
+        ),
+        '{}'
+    ));
+
+    delete from legacy.thread_claims
+    where account_id = v_account_id
+        and run_id = p_run_id;
 end;
 $$;
-comment on function legacy.derive_threads(bigint) is 'Sets count, preview and last time of the threads that a run touched from their messages, and records where the file said otherwise.';
-
-grant execute on function
-legacy.import_threads(bigint),
-legacy.import_messages(bigint),
-legacy.import_tool_events(bigint)
-to importer;
+comment on function legacy.keep_claims(bigint) is 'Where a thread''s record says other things of its messages than they do, keeps what it says as a mend.';

@@ -30,6 +30,9 @@ for select to reviewer
 using (true);
 
 grant select on legacy.import_files to import_definer, reviewer;
-grant insert (run_id, kind, file_name, sha256, size_bytes, read_count) on legacy.import_files to import_definer;
-grant update (imported_count, unchanged_count, adopted_count, quarantined_count) on legacy.import_files to import_definer;
+grant insert (run_id, kind, file_name, sha256, size_bytes, read_count, faults)
+on legacy.import_files to import_definer;
+grant update (
+    sha256, size_bytes, read_count, faults, imported_count, unchanged_count, adopted_count, quarantined_count
+) on legacy.import_files to import_definer;
 -- Not granted: delete, to anybody; any table privilege to importer, who has the functions.

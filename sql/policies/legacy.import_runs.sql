@@ -30,6 +30,7 @@ for select to reviewer
 using (true);
 
 grant select on legacy.import_runs to import_definer, reviewer;
-grant insert (account_id, tool_version) on legacy.import_runs to import_definer;
-grant update (finished_at, session_count, made_thread_count) on legacy.import_runs to import_definer;
+grant insert (account_id, tool_version, on_conflict, builds) on legacy.import_runs to import_definer;
+grant update (outcome, attempt, builds, finished_at, session_count, made_thread_count)
+on legacy.import_runs to import_definer;
 -- Not granted: delete, to anybody; any table privilege to importer, who has the functions.

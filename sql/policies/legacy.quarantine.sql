@@ -26,7 +26,7 @@ with check (true);
 
 grant select on legacy.quarantine to import_definer;
 grant insert (
-    account_id, kind, file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, raw, raw_sha256,
+    account_id, kind, file_name, ordinal, byte_offset, reason, field, sqlstate, raw, raw_sha256,
     occurrence, run_id, last_run_id
 ) on legacy.quarantine to import_definer;
 grant update (file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, last_run_id)

@@ -7,7 +7,9 @@ from pathlib import Path
 from psycopg.conninfo import make_conninfo
 
 from harness.connections import Connection, Server
-from harness.legacy.importer import ImportRequest, import_folder
+from harness.console import quiet_watch
+from harness.legacy.importer import import_folder
+from harness.legacy.results import ImportRequest
 
 SMALL, LARGE = 1_000, 4_000
 # So that a cost which grows with the square ends the test instead of holding it up.
@@ -39,7 +41,7 @@ def write_messages(folder: Path, count: int) -> Path:
 
 def seconds(server: Server, folder: Path, account: str) -> float:
     start = time.monotonic()
-    import_folder(server, ImportRequest(folder, account, dry_run=False), lambda _: None)
+    import_folder(server, ImportRequest(folder, account, dry_run=False), quiet_watch)
     return time.monotonic() - start
 
 

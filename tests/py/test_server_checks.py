@@ -9,7 +9,9 @@ from psycopg.conninfo import make_conninfo
 from harness import connections
 from harness.connections import Connection, Server, connect
 from harness.errors import ExitCode, SessionbaseError
-from harness.legacy.importer import ImportRequest, import_folder
+from harness.console import quiet_watch
+from harness.legacy.importer import import_folder
+from harness.legacy.results import ImportRequest
 from harness.migrations.files import discover
 from harness.migrations.runner import Migrator
 from harness.migrations.script import ScriptError, run_script
@@ -147,7 +149,7 @@ def test_a_login_without_superuser_migrates_and_imports(
     poor_login: Server, settings: Settings
 ) -> None:
     assert len(Migrator(settings).apply(poor_login)) == len(discover(SQL))
-    result = import_folder(poor_login, ImportRequest(EXAMPLES, None, dry_run=False), lambda _: None)
+    result = import_folder(poor_login, ImportRequest(EXAMPLES, None, dry_run=False), quiet_watch)
     assert result.changed > 0
     assert Migrator(settings).apply(poor_login, reapply=True)
 

@@ -1,6 +1,6 @@
--- The type, nullability and default of every column of the tables of the import, the shapes and the ledger, exactly.
+-- The type, nullability and default of every column of the tables and views of the import, the shapes and the ledger, exactly.
 begin;
-select plan(10);
+select plan(17);
 
 select set_eq(
     $$ select tests.columns_of('legacy.reasons') $$,
@@ -22,7 +22,11 @@ select set_eq(
         'started_at timestamptz not null default now()',
         'finished_at timestamptz',
         'session_count bigint',
-        'made_thread_count bigint'
+        'made_thread_count bigint',
+        'outcome text not null default ''running''::text',
+        'attempt bigint not null default 1',
+        'on_conflict text not null default ''quarantine''::text',
+        'builds boolean not null default false'
     ],
     'legacy.import_runs: the type, nullability and default of every column'
 );
@@ -39,25 +43,63 @@ select set_eq(
         'imported_count bigint not null default 0',
         'unchanged_count bigint not null default 0',
         'adopted_count bigint not null default 0',
-        'quarantined_count bigint not null default 0'
+        'quarantined_count bigint not null default 0',
+        'faults jsonb not null default ''[]''::jsonb'
     ],
     'legacy.import_files: the type, nullability and default of every column'
 );
 
 select set_eq(
-    $$ select tests.columns_of('legacy.source_records') $$,
+    $$ select tests.columns_of('legacy.import_batches') $$,
+    array[
+        'run_id bigint not null',
+        'kind text not null',
+        'number bigint not null',
+        'first_ordinal bigint not null',
+        'record_count bigint not null',
+        'end_byte bigint not null',
+        'prefix_sha256 bytea not null',
+        'fates text',
+        'record_ids text[]',
+        'byte_offsets bigint[]',
+        'record_sha256s bytea[]',
+        'thread_ids text[]',
+        'session_ids text[]',
+        'sessions_began timestamptz[]',
+        'sessions_ended timestamptz[]'
+    ],
+    'legacy.import_batches: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('legacy.kept_records') $$,
     array[
         'account_id uuid not null',
         'kind text not null',
         'record_id text not null',
-        'fate text not null',
-        'content_sha256 bytea not null',
         'mends jsonb not null default ''{}''::jsonb',
+        'raw bytea',
+        'row_version bigint',
         'run_id bigint not null',
         'ordinal bigint not null',
         'byte_offset bigint not null'
     ],
-    'legacy.source_records: the type, nullability and default of every column'
+    'legacy.kept_records: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('legacy.thread_claims') $$,
+    array[
+        'account_id uuid not null',
+        'thread_id text not null',
+        'run_id bigint not null',
+        'number bigint not null',
+        'ordinal bigint not null',
+        'byte_offset bigint not null',
+        'record jsonb not null',
+        'raw bytea not null'
+    ],
+    'legacy.thread_claims: the type, nullability and default of every column'
 );
 
 select set_eq(
@@ -78,7 +120,7 @@ select set_eq(
         'account_id uuid not null',
         'kind text not null',
         'file_name text not null',
-        'file_sha256 bytea not null',
+        'file_sha256 bytea',
         'ordinal bigint not null',
         'byte_offset bigint not null',
         'reason text not null',
@@ -101,16 +143,74 @@ select set_eq(
         'ordinal bigint not null',
         'byte_offset bigint not null',
         'raw bytea not null',
+        'sha256 bytea not null',
+        'fault text'
+    ],
+    'legacy.staged_records: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('legacy.judged_records') $$,
+    array[
+        'run_id bigint not null',
+        'kind text not null',
+        'ordinal bigint not null',
+        'byte_offset bigint not null',
+        'raw bytea not null',
         'record jsonb',
         'record_id text',
-        'content_sha256 bytea',
+        'session_id text',
+        'thread_id text',
+        'mode text',
+        'began_at timestamptz',
+        'ended_at timestamptz',
+        'is_plain boolean not null default false',
         'fate text',
         'reason text',
         'field text',
         'sqlstate text',
         'mends jsonb not null default ''{}''::jsonb'
     ],
-    'legacy.staged_records: the type, nullability and default of every column'
+    'legacy.judged_records: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('legacy.known_records') $$,
+    array[
+        'run_id bigint not null',
+        'kind text not null',
+        'sha256 bytea not null',
+        'record_id text not null'
+    ],
+    'legacy.known_records: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('legacy.source_records') $$,
+    array[
+        'account_id uuid',
+        'run_id bigint',
+        'kind text',
+        'ordinal bigint',
+        'byte_offset bigint',
+        'fate text',
+        'record_id text',
+        'sha256 bytea'
+    ],
+    'legacy.source_records: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('legacy.current_records') $$,
+    array[
+        'kind text',
+        'account_id uuid',
+        'record_id text',
+        'began_at timestamptz',
+        'row_version bigint',
+        'record jsonb'
+    ],
+    'legacy.current_records: the type, nullability and default of every column'
 );
 
 select set_eq(
@@ -156,6 +256,18 @@ select set_eq(
         'message text'
     ],
     'ops.migration_attempts: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('ops.dropped_keys') $$,
+    array[
+        'table_name text not null',
+        'name text not null',
+        'kind text not null',
+        'definition text not null',
+        'description text'
+    ],
+    'ops.dropped_keys: the type, nullability and default of every column'
 );
 
 select finish();

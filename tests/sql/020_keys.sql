@@ -1,6 +1,6 @@
 -- Primary and foreign keys: their columns, what a delete does, and that account_id leads.
 begin;
-select plan(29);
+select plan(34);
 
 select col_is_pk('app', 'accounts', '{id}'::name[], 'app.accounts: the primary key is (id)');
 select col_is_pk('app', 'sessions', '{account_id,id}'::name[], 'app.sessions: the primary key is (account_id, id)');
@@ -19,13 +19,33 @@ select col_is_pk('app', 'hook_decisions', '{account_id,id}'::name[], 'app.hook_d
 select col_is_pk('legacy', 'reasons', '{code}'::name[], 'legacy.reasons: the primary key is (code)');
 select col_is_pk('legacy', 'import_runs', '{id}'::name[], 'legacy.import_runs: the primary key is (id)');
 select col_is_pk('legacy', 'import_files', '{run_id,kind}'::name[], 'legacy.import_files: the primary key is (run_id, kind)');
-select col_is_pk('legacy', 'source_records', '{account_id,kind,record_id}'::name[], 'legacy.source_records: the primary key is (account_id, kind, record_id)');
+select col_is_pk('legacy', 'import_batches', '{run_id,kind,number}'::name[], 'legacy.import_batches: the primary key is (run_id, kind, number)');
+select col_is_pk('legacy', 'kept_records', '{account_id,kind,record_id}'::name[], 'legacy.kept_records: the primary key is (account_id, kind, record_id)');
+select col_is_pk('legacy', 'thread_claims', '{account_id,thread_id}'::name[], 'legacy.thread_claims: the primary key is (account_id, thread_id)');
 select col_is_pk('legacy', 'made_threads', '{account_id,thread_id}'::name[], 'legacy.made_threads: the primary key is (account_id, thread_id)');
 select col_is_pk('legacy', 'quarantine', '{id}'::name[], 'legacy.quarantine: the primary key is (id)');
 select col_is_pk('legacy', 'staged_records', '{run_id,kind,ordinal}'::name[], 'legacy.staged_records: the primary key is (run_id, kind, ordinal)');
+select col_is_pk('legacy', 'judged_records', '{run_id,kind,ordinal}'::name[], 'legacy.judged_records: the primary key is (run_id, kind, ordinal)');
 select col_is_pk('sync', 'shapes', '{name}'::name[], 'sync.shapes: the primary key is (name)');
 select col_is_pk('ops', 'migrations', '{file}'::name[], 'ops.migrations: the primary key is (file)');
 select col_is_pk('ops', 'migration_attempts', '{id}'::name[], 'ops.migration_attempts: the primary key is (id)');
+select col_is_pk('ops', 'dropped_keys', '{table_name,name}'::name[], 'ops.dropped_keys: the primary key is (table_name, name)');
+select set_eq(
+    $$
+        select pg_class.oid::regclass::text
+        from pg_class
+        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
+            and relkind = 'r'
+            and not exists (
+                select
+                from pg_constraint
+                where conrelid = pg_class.oid
+                    and contype = 'p'
+            )
+    $$,
+    '{legacy.known_records}'::text[],
+    'every table has a primary key, except the one of ids and sums that a run makes for itself'
+);
 
 -- Runs are numbered in the whole database, and quarantine is read by run: both keep a key of their own.
 select set_eq(
@@ -83,7 +103,9 @@ select set_eq(
         'app.hook_decisions: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
         'legacy.import_runs: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'legacy.import_files: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
-        'legacy.source_records: FOREIGN KEY (account_id, run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',
+        'legacy.import_batches: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
+        'legacy.kept_records: FOREIGN KEY (account_id, run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',
+        'legacy.thread_claims: FOREIGN KEY (account_id, run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',
         'legacy.made_threads: FOREIGN KEY (account_id, thread_id) REFERENCES app.chat_threads(account_id, id) ON DELETE CASCADE',
         'legacy.made_threads: FOREIGN KEY (reason) REFERENCES legacy.reasons(code) ON DELETE RESTRICT',
         'legacy.made_threads: FOREIGN KEY (account_id, run_id) REFERENCES legacy.import_runs(account_id, id) ON DELETE RESTRICT',

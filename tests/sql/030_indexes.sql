@@ -1,6 +1,6 @@
 -- Which indexes each table has, exactly, what they are made of, and that every foreign key is covered by one.
 begin;
-select plan(30);
+select plan(35);
 
 select indexes_are('app', 'accounts', '{accounts_pkey,accounts_name_key}'::name[]);
 select indexes_are('app', 'sessions', '{sessions_pkey,sessions_recent_idx}'::name[]);
@@ -17,15 +17,20 @@ select indexes_are('app', 'ui_settings', '{ui_settings_pkey}'::name[]);
 select indexes_are('app', 'misalignments', '{misalignments_pkey,misalignments_session_idx}'::name[]);
 select indexes_are('app', 'hook_decisions', '{hook_decisions_pkey,hook_decisions_session_idx}'::name[]);
 select indexes_are('legacy', 'reasons', '{reasons_pkey}'::name[]);
-select indexes_are('legacy', 'import_runs', '{import_runs_pkey,import_runs_account_key}'::name[]);
+select indexes_are('legacy', 'import_runs', '{import_runs_pkey,import_runs_account_key,import_runs_running_idx}'::name[]);
 select indexes_are('legacy', 'import_files', '{import_files_pkey}'::name[]);
-select indexes_are('legacy', 'source_records', '{source_records_pkey,source_records_run_idx}'::name[]);
+select indexes_are('legacy', 'import_batches', '{import_batches_pkey}'::name[]);
+select indexes_are('legacy', 'kept_records', '{kept_records_pkey,kept_records_run_idx}'::name[]);
+select indexes_are('legacy', 'thread_claims', '{thread_claims_pkey,thread_claims_run_idx}'::name[]);
 select indexes_are('legacy', 'made_threads', '{made_threads_pkey,made_threads_run_idx,made_threads_reason_idx}'::name[]);
 select indexes_are('legacy', 'quarantine', '{quarantine_pkey,quarantine_raw_key,quarantine_last_run_idx,quarantine_run_idx,quarantine_reason_idx}'::name[]);
-select indexes_are('legacy', 'staged_records', '{staged_records_pkey,staged_records_id_idx}'::name[]);
+select indexes_are('legacy', 'staged_records', '{staged_records_pkey}'::name[]);
+select indexes_are('legacy', 'judged_records', '{judged_records_pkey}'::name[]);
+select indexes_are('legacy', 'known_records', '{known_records_sha256_idx}'::name[]);
 select indexes_are('sync', 'shapes', '{shapes_pkey}'::name[]);
 select indexes_are('ops', 'migrations', '{migrations_pkey}'::name[]);
 select indexes_are('ops', 'migration_attempts', '{migration_attempts_pkey,migration_attempts_file_idx}'::name[]);
+select indexes_are('ops', 'dropped_keys', '{dropped_keys_pkey}'::name[]);
 
 create temporary view our_indexes as
 select
@@ -65,13 +70,15 @@ select set_eq(
         'app.todos_session_idx btree (account_id, session_id, created_at, id)',
         'app.misalignments_session_idx btree (account_id, session_id, created_at, id)',
         'app.hook_decisions_session_idx btree (account_id, session_id, created_at, id)',
-        'legacy.source_records_run_idx btree (account_id, run_id, kind, ordinal)',
+        'legacy.import_runs_running_idx unique btree (account_id) WHERE (outcome = ''running''::text)',
+        'legacy.kept_records_run_idx btree (account_id, run_id, kind, ordinal)',
+        'legacy.thread_claims_run_idx btree (account_id, run_id)',
         'legacy.made_threads_run_idx btree (account_id, run_id)',
         'legacy.made_threads_reason_idx btree (reason)',
         'legacy.quarantine_last_run_idx btree (account_id, last_run_id, kind, ordinal)',
         'legacy.quarantine_run_idx btree (account_id, run_id)',
         'legacy.quarantine_reason_idx btree (reason)',
-        'legacy.staged_records_id_idx btree (run_id, kind, record_id, ordinal)',
+        'legacy.known_records_sha256_idx btree (run_id, kind, sha256)',
         'ops.migration_attempts_file_idx btree (file, id)'
     ],
     'every index that is not of a constraint: its columns, their order, uniqueness and predicate'

@@ -1,4 +1,4 @@
--- Everything says what it is for: schemas, tables, columns, functions, indexes and roles have comments.
+-- Everything says what it is for: schemas, tables, views, columns, functions, indexes and roles have comments.
 begin;
 select plan(10);
 
@@ -22,10 +22,10 @@ select is_empty(
         select oid::regclass
         from pg_class
         where relnamespace in (select oid from our_schemas)
-            and relkind = 'r'
+            and relkind in ('r', 'v')
             and obj_description(oid, 'pg_class') is null
     $$,
-    'every table has a comment'
+    'every table and view has a comment'
 );
 select is_empty(
     $$
@@ -33,7 +33,7 @@ select is_empty(
         from pg_attribute
         inner join pg_class on attrelid = pg_class.oid
         where relnamespace in (select oid from our_schemas)
-            and relkind = 'r'
+            and relkind in ('r', 'v')
             and attnum > 0
             and not attisdropped
             and col_description(attrelid, attnum) is null
@@ -121,7 +121,7 @@ select is_empty(
         group by description
         having count(*) > 1
     $$,
-    'no two tables or indexes have the same comment'
+    'no two tables, views or indexes have the same comment'
 );
 select is_empty(
     $$

@@ -1,6 +1,6 @@
 -- What a delete takes along, what it only lets go of, and what it is refused for.
 begin;
-select plan(18);
+select plan(21);
 
 insert into app.accounts (id, name)
 values
@@ -43,9 +43,19 @@ insert into app.misalignments (account_id, id, session_id, rule_id, title, summa
 values ('00000000-0000-4000-8000-00000000000a', 'misalignment-1', 'session-1', 'rule', 'title', 'summary', 'low');
 insert into app.hook_decisions (account_id, id, session_id, source, content_hash, severity, blocked)
 values ('00000000-0000-4000-8000-00000000000a', 'decision-1', 'session-1', 'hook', 'hash', 'low', false);
-insert into legacy.import_runs (id, account_id, tool_version)
+insert into legacy.import_runs (id, account_id, tool_version, outcome)
 overriding system value
-values (800, '00000000-0000-4000-8000-00000000000a', '1');
+values
+(800, '00000000-0000-4000-8000-00000000000a', '1', 'running'),
+(801, '00000000-0000-4000-8000-00000000000a', '1', 'abandoned'),
+(802, '00000000-0000-4000-8000-00000000000a', '1', 'abandoned'),
+(803, '00000000-0000-4000-8000-00000000000a', '1', 'abandoned');
+insert into legacy.import_batches (run_id, kind, number, first_ordinal, record_count, end_byte, prefix_sha256)
+values (801, 'threads', 0, 0, 0, 0, '');
+insert into legacy.kept_records (account_id, kind, record_id, run_id, ordinal, byte_offset)
+values ('00000000-0000-4000-8000-00000000000a', 'messages', 'message-1', 802, 0, 0);
+insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
+values ('00000000-0000-4000-8000-00000000000a', 'thread-1', 803, 0, 0, 0, '{}', '');
 insert into legacy.made_threads (account_id, thread_id, reason, run_id)
 values
 ('00000000-0000-4000-8000-00000000000a', 'thread-1', 'thread_absent', 800),
@@ -81,7 +91,22 @@ select matches(
 select is(
     pg_temp.refusal($$ delete from legacy.import_runs where id = 800 $$),
     'made_threads_run_fkey',
-    'a run that brought something is not deleted'
+    'a run that made a thread is not deleted'
+);
+select is(
+    pg_temp.refusal($$ delete from legacy.import_runs where id = 801 $$),
+    'import_batches_run_fkey',
+    'a run that has a batch is not deleted'
+);
+select is(
+    pg_temp.refusal($$ delete from legacy.import_runs where id = 802 $$),
+    'kept_records_run_fkey',
+    'a run that brought a record which is kept is not deleted'
+);
+select is(
+    pg_temp.refusal($$ delete from legacy.import_runs where id = 803 $$),
+    'thread_claims_run_fkey',
+    'a run that compares threads is not deleted'
 );
 select is(
     pg_temp.refusal($$ delete from legacy.reasons where code = 'thread_absent' $$),
@@ -162,6 +187,9 @@ select results_eq(
 );
 delete from app.session_upload_contents;
 delete from app.todos;
+delete from legacy.import_batches;
+delete from legacy.kept_records;
+delete from legacy.thread_claims;
 delete from legacy.import_runs;
 select is(
     pg_temp.refusal($$ delete from app.accounts where name = 'first' $$),

@@ -1,4 +1,4 @@
--- Who owns what: sessionbase_owner everything, except import_definer the functions of schema legacy and the staging table they analyze.
+-- Who owns what: sessionbase_owner everything, except import_definer the functions of schema legacy, the tables they analyze, and the views that are made with them.
 begin;
 select plan(6);
 
@@ -29,9 +29,14 @@ select set_eq(
         values
         ('legacy.staged_records', 'import_definer'),
         ('legacy.staged_records_pkey', 'import_definer'),
-        ('legacy.staged_records_id_idx', 'import_definer')
+        ('legacy.judged_records', 'import_definer'),
+        ('legacy.judged_records_pkey', 'import_definer'),
+        ('legacy.known_records', 'import_definer'),
+        ('legacy.known_records_sha256_idx', 'import_definer'),
+        ('legacy.source_records', 'import_definer'),
+        ('legacy.current_records', 'import_definer')
     $$,
-    'sessionbase_owner owns every table, index and sequence, but import_definer the staging table'
+    'sessionbase_owner owns every table, index and sequence, but import_definer those of the run under way, and two views'
 );
 select is_empty(
     $$

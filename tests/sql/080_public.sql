@@ -25,8 +25,8 @@ select set_eq(
         cross join aclexplode(coalesce(datacl, acldefault('d', datdba)))
         where grantee <> datdba
     $$,
-    '{app_server CONNECT,electric_repl CONNECT,electric_read CONNECT,importer CONNECT,reviewer CONNECT}'::text[],
-    'five roles may connect to the database, and none may do more with it; PUBLIC may not even connect'
+    '{app_server CONNECT,electric_repl CONNECT,electric_read CONNECT,importer CONNECT,reviewer CONNECT,import_definer TEMPORARY}'::text[],
+    'five roles may connect to the database; the one of the import functions, which can not, may make temporary tables in it; PUBLIC may not even connect'
 );
 select set_eq(
     $$

@@ -34,10 +34,10 @@ select is_empty($$ select privilege from table_privilege where role = 'app_user'
 select is_empty($$ select privilege from table_privilege where role = 'app_server' $$, 'app_server: nothing');
 select is_empty($$ select privilege from table_privilege where role = 'electric_repl' $$, 'electric_repl: nothing');
 select is_empty($$ select privilege from table_privilege where role = 'electric_read' $$, 'electric_read: nothing');
-select is_empty($$ select privilege from table_privilege where role = 'sessionbase_owner' $$, 'sessionbase_owner: nothing but what its own tables give, so nothing on the staging table');
+select is_empty($$ select privilege from table_privilege where role = 'sessionbase_owner' $$, 'sessionbase_owner: nothing but what its own tables give, so nothing on the tables of the run under way');
 select set_eq(
     $$ select privilege from table_privilege where role = 'importer' $$,
-    array['legacy.staged_records INSERT (run_id, kind, ordinal, byte_offset, raw)'],
+    array['legacy.staged_records INSERT (run_id, kind, ordinal, byte_offset, raw, sha256, fault)'],
     'importer: to put records into the staging table, and nothing else'
 );
 select set_eq(
@@ -64,25 +64,35 @@ select set_eq(
         'app.chat_threads UPDATE (mode, title, status, message_count, last_message_preview, last_message_at, created_at, updated_at, extra)',
         'app.chat_messages SELECT',
         'app.chat_messages INSERT (account_id, id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events, created_at, updated_at, extra)',
+        'app.chat_messages UPDATE (thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events, created_at, updated_at, extra)',
         'app.chat_tool_events SELECT',
         'app.chat_tool_events INSERT (account_id, id, session_id, thread_id, tool_call_id, tool_name, status, arguments, result, error, started_at, completed_at, latency_ms, context_events, created_at, updated_at, extra)',
+        'app.chat_tool_events UPDATE (thread_id, tool_call_id, tool_name, status, arguments, result, error, started_at, completed_at, latency_ms, context_events, created_at, updated_at, extra)',
+        'legacy.import_batches SELECT',
+        'legacy.import_batches DELETE',
+        'legacy.import_batches INSERT (run_id, kind, number, first_ordinal, record_count, end_byte, prefix_sha256)',
+        'legacy.import_batches UPDATE (fates, record_ids, byte_offsets, record_sha256s, thread_ids, session_ids, sessions_began, sessions_ended)',
         'legacy.import_files SELECT',
-        'legacy.import_files INSERT (run_id, kind, file_name, sha256, size_bytes, read_count)',
-        'legacy.import_files UPDATE (imported_count, unchanged_count, adopted_count, quarantined_count)',
+        'legacy.import_files INSERT (run_id, kind, file_name, sha256, size_bytes, read_count, faults)',
+        'legacy.import_files UPDATE (sha256, size_bytes, read_count, imported_count, unchanged_count, adopted_count, quarantined_count, faults)',
         'legacy.import_runs SELECT',
-        'legacy.import_runs INSERT (account_id, tool_version)',
-        'legacy.import_runs UPDATE (finished_at, session_count, made_thread_count)',
+        'legacy.import_runs INSERT (account_id, tool_version, on_conflict, builds)',
+        'legacy.import_runs UPDATE (finished_at, session_count, made_thread_count, outcome, attempt, builds)',
+        'legacy.kept_records SELECT',
+        'legacy.kept_records INSERT (account_id, kind, record_id, mends, raw, run_id, ordinal, byte_offset)',
+        'legacy.kept_records UPDATE (mends, raw, row_version, run_id, ordinal, byte_offset)',
         'legacy.made_threads SELECT',
         'legacy.made_threads DELETE',
         'legacy.made_threads INSERT (account_id, thread_id, reason, run_id)',
         'legacy.quarantine SELECT',
-        'legacy.quarantine INSERT (account_id, kind, file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, raw, raw_sha256, occurrence, run_id, last_run_id)',
+        'legacy.quarantine INSERT (account_id, kind, file_name, ordinal, byte_offset, reason, field, sqlstate, raw, raw_sha256, occurrence, run_id, last_run_id)',
         'legacy.quarantine UPDATE (file_name, file_sha256, ordinal, byte_offset, reason, field, sqlstate, last_run_id)',
         'legacy.reasons SELECT',
-        'legacy.source_records SELECT',
-        'legacy.source_records INSERT (account_id, kind, record_id, fate, content_sha256, mends, run_id, ordinal, byte_offset)'
+        'legacy.thread_claims SELECT',
+        'legacy.thread_claims DELETE',
+        'legacy.thread_claims INSERT (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)'
     ],
-    'import_definer: what the import needs beside its own staging table, column by column'
+    'import_definer: what the import needs beside its own tables, column by column'
 );
 select is_empty(
     $$
@@ -101,22 +111,28 @@ select is_empty(
     $$,
     'every privilege was granted by the owner, and none may be passed on'
 );
-select is_empty(
+select set_eq(
     $$
-        select role, privilege
+        select role || ': ' || privilege
         from table_privilege
-        where privilege ~ '^app\..* (DELETE|TRUNCATE|REFERENCES|TRIGGER|MAINTAIN)'
+        where privilege ~ ' (DELETE|TRUNCATE|REFERENCES|TRIGGER|MAINTAIN)'
             or privilege ~ '(INSERT|UPDATE)$'
     $$,
-    'nobody deletes account data, and every insert or update lists its columns'
+    array[
+        'import_definer: legacy.import_batches DELETE',
+        'import_definer: legacy.made_threads DELETE',
+        'import_definer: legacy.thread_claims DELETE'
+    ],
+    'nobody deletes account data or what the import keeps of it, and every insert or update lists its columns'
 );
 -- Column by column, as above, these two could be slipped in through a longer list.
 select is_empty(
     $$
         select role, privilege
         from table_privilege
-        where privilege ~ 'UPDATE .*\m(account_id|row_version)\M'
-            or privilege ~ 'INSERT .*\mrow_version\M'
+        where privilege ~ 'UPDATE .*\maccount_id\M'
+            -- There it is what another table's row had.
+            or (privilege ~ '(INSERT|UPDATE) .*\mrow_version\M' and privilege !~ '^legacy\.kept_records UPDATE')
     $$,
     'nobody moves a row to another account or writes row_version'
 );

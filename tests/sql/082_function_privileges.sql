@@ -1,6 +1,6 @@
 -- Who may execute which function, exactly. One more or one less fails.
 begin;
-select plan(9);
+select plan(10);
 
 create temporary view function_privilege as
 select
@@ -24,22 +24,28 @@ select set_eq(
     $$ select function from function_privilege where role = 'importer' $$,
     array[
         'legacy.find_account(text)',
-        'legacy.begin_import(uuid,text)',
-        'legacy.register_file(bigint,text,text,bytea,bigint,bigint)',
-        'legacy.import_threads(bigint)',
-        'legacy.import_messages(bigint)',
-        'legacy.import_tool_events(bigint)',
-        'legacy.finish_import(bigint)',
+        'legacy.interrupted_run(uuid)',
+        'legacy.begin_import(uuid,text,text,boolean,bigint)',
+        'legacy.open_staging()',
+        'legacy.import_batch(bigint,bigint,text,bigint,bigint,bigint,bigint,bytea,boolean)',
+        'legacy.stage_batch(bigint,bigint,text,bigint,bigint,bigint,bigint,bytea)',
+        'legacy.begin_build(bigint,bigint)',
+        'legacy.load_batch(bigint,bigint,text,bigint)',
+        'legacy.end_build(bigint,bigint)',
+        'legacy.give_up_build(bigint,bigint)',
+        'legacy.register_file(bigint,bigint,text,text,bytea,bigint,bigint,jsonb)',
+        'legacy.finish_import(bigint,bigint)',
         'legacy.import_summary(bigint)',
         'legacy.import_totals(bigint)',
+        'legacy.import_reasons(bigint)',
         'legacy.import_notes(bigint,bigint)'
     ],
-    'importer: the ten steps and reports of an import'
+    'importer: the sixteen steps and reports of an import'
 );
 select set_eq(
     $$ select function from function_privilege where role = 'import_definer' $$,
-    array['app.default_thread_title(text)', 'app.message_preview(text)'],
-    'import_definer: two functions that are not its own'
+    array['app.default_thread_title(text)', 'app.message_preview(text)', 'app.drop_chat_keys()', 'app.restore_chat_keys()'],
+    'import_definer: four functions that are not its own'
 );
 select is_empty(
     $$
@@ -59,8 +65,25 @@ select set_eq(
         where prosecdef
             and pronamespace <> 'tap'::regnamespace
             and pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema')
+            and pronamespace <> 'app'::regnamespace
     $$,
-    'what importer may execute is what is security definer, and nothing else is'
+    'what importer may execute is what is security definer, and nothing else is, but for the two below'
+);
+-- Only the owner of a table may drop and build its indexes, and import_definer owns no table of account data.
+select set_eq(
+    $$
+        select concat_ws(' ', pg_proc.oid::regprocedure, 'of', proowner::regrole, 'for', grantee::regrole)
+        from pg_proc
+        cross join aclexplode(coalesce(proacl, acldefault('f', proowner)))
+        where prosecdef
+            and pronamespace = 'app'::regnamespace
+            and grantee <> proowner
+    $$,
+    array[
+        'app.drop_chat_keys() of sessionbase_owner for import_definer',
+        'app.restore_chat_keys() of sessionbase_owner for import_definer'
+    ],
+    'of account data''s own functions two are security definer, as the owner of the tables, and for the import functions alone'
 );
 
 select finish();

@@ -1,6 +1,6 @@
 -- Each policy: whom it is for, what command it allows, and under what condition.
 begin;
-select plan(82);
+select plan(112);
 
 create temporary table wanted (
     place bigint generated always as identity,
@@ -23,8 +23,10 @@ values
 ('app', 'chat_threads', 'The import derives counts and fills in threads it made', 'import_definer', 'UPDATE', 'true', 'true'),
 ('app', 'chat_messages', 'The import counts the messages of any thread', 'import_definer', 'SELECT', 'true', null),
 ('app', 'chat_messages', 'The import brings messages in', 'import_definer', 'INSERT', null, 'true'),
+('app', 'chat_messages', 'The import replaces a message where it is told to', 'import_definer', 'UPDATE', 'true', 'true'),
 ('app', 'chat_tool_events', 'The import finds any tool event', 'import_definer', 'SELECT', 'true', null),
 ('app', 'chat_tool_events', 'The import brings tool events in', 'import_definer', 'INSERT', null, 'true'),
+('app', 'chat_tool_events', 'The import replaces a tool event where it is told to', 'import_definer', 'UPDATE', 'true', 'true'),
 ('legacy', 'import_runs', 'The import finds any run', 'import_definer', 'SELECT', 'true', null),
 ('legacy', 'import_runs', 'The import begins runs', 'import_definer', 'INSERT', null, 'true'),
 ('legacy', 'import_runs', 'The import ends runs', 'import_definer', 'UPDATE', 'true', 'true'),
@@ -33,8 +35,16 @@ values
 ('legacy', 'import_files', 'The import registers files', 'import_definer', 'INSERT', null, 'true'),
 ('legacy', 'import_files', 'The import writes the sums of a file', 'import_definer', 'UPDATE', 'true', 'true'),
 ('legacy', 'import_files', 'A reviewer reads every file', 'reviewer', 'SELECT', 'true', null),
-('legacy', 'source_records', 'The import finds any source record', 'import_definer', 'SELECT', 'true', null),
-('legacy', 'source_records', 'The import writes source records', 'import_definer', 'INSERT', null, 'true'),
+('legacy', 'import_batches', 'The import finds any batch', 'import_definer', 'SELECT', 'true', null),
+('legacy', 'import_batches', 'The import books batches', 'import_definer', 'INSERT', null, 'true'),
+('legacy', 'import_batches', 'The import notes what became of a batch', 'import_definer', 'UPDATE', 'true', 'true'),
+('legacy', 'import_batches', 'The import strikes out a batch that never came in', 'import_definer', 'DELETE', 'true', null),
+('legacy', 'kept_records', 'The import finds any kept record', 'import_definer', 'SELECT', 'true', null),
+('legacy', 'kept_records', 'The import keeps records', 'import_definer', 'INSERT', null, 'true'),
+('legacy', 'kept_records', 'The import adds mends to a kept record', 'import_definer', 'UPDATE', 'true', 'true'),
+('legacy', 'thread_claims', 'The import finds any claim', 'import_definer', 'SELECT', 'true', null),
+('legacy', 'thread_claims', 'The import notes claims', 'import_definer', 'INSERT', null, 'true'),
+('legacy', 'thread_claims', 'The import strikes out claims that are settled', 'import_definer', 'DELETE', 'true', null),
 ('legacy', 'made_threads', 'The import finds any made thread', 'import_definer', 'SELECT', 'true', null),
 ('legacy', 'made_threads', 'The import writes down the threads it makes', 'import_definer', 'INSERT', null, 'true'),
 ('legacy', 'made_threads', 'The import strikes out a thread whose record came in', 'import_definer', 'DELETE', 'true', null),

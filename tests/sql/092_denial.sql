@@ -1,6 +1,6 @@
 -- Denial: each role tries, is refused with 42501 or sees nothing, and the row it tried for was there to be found.
 begin;
-select plan(72);
+select plan(146);
 
 insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-000000000001', 'session-1');
@@ -13,8 +13,22 @@ overriding system value
 values (800, '00000000-0000-4000-8000-000000000001', '1');
 insert into legacy.quarantine (account_id, kind, file_name, file_sha256, ordinal, byte_offset, reason, raw, raw_sha256, occurrence, run_id, last_run_id)
 values ('00000000-0000-4000-8000-000000000001', 'threads', 'chat-threads.json', sha256(''), 0, 0, 'not_json', 'x', sha256('x'), 1, 800, 800);
-insert into legacy.staged_records (run_id, kind, ordinal, byte_offset, raw)
+insert into legacy.import_batches (
+    run_id, kind, number, first_ordinal, record_count, end_byte, prefix_sha256, fates, record_ids, byte_offsets, record_sha256s
+)
+values (800, 'threads', 0, 0, 1, 1, '', 'i', '{thread-1}', '{0}', '{x}');
+insert into legacy.kept_records (account_id, kind, record_id, raw, run_id, ordinal, byte_offset)
+values ('00000000-0000-4000-8000-000000000001', 'threads', 'thread-1', 'x', 800, 0, 0);
+insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
+values ('00000000-0000-4000-8000-000000000001', 'thread-1', 800, 0, 0, 0, '{}', 'x');
+insert into legacy.staged_records (run_id, kind, ordinal, byte_offset, raw, sha256)
+values (800, 'threads', 0, 0, 'x', sha256('x'));
+insert into legacy.judged_records (run_id, kind, ordinal, byte_offset, raw)
 values (800, 'threads', 0, 0, 'x');
+insert into legacy.known_records (run_id, kind, sha256, record_id)
+values (800, 'threads', sha256('x'), 'thread-1');
+insert into ops.dropped_keys (table_name, name, kind, definition)
+values ('app.todos', 'todos_session_idx', 'index', 'select 1');
 
 -- What every role tries.
 create temporary table try (place bigint generated always as identity, statement text);
@@ -30,7 +44,18 @@ values
 ('truncate app.hook_decisions'),
 ('select raw from legacy.quarantine'),
 ('select raw from legacy.staged_records'),
-('select legacy.import_threads(800)');
+('select record_ids from legacy.import_batches'),
+('select record_id from legacy.source_records'),
+('select record from legacy.current_records'),
+('select raw from legacy.kept_records'),
+('select raw from legacy.thread_claims'),
+('select raw from legacy.judged_records'),
+('select record_id from legacy.known_records'),
+('update ops.dropped_keys set definition = ''drop table app.todos'''),
+('select app.drop_chat_keys()'),
+('select app.restore_chat_keys()'),
+('select legacy.judge_batch(800, ''00000000-0000-4000-8000-000000000001'', ''threads'', 0, false)'),
+('select legacy.import_batch(800, 1, ''threads'', 1, 1, 0, 1, '''')');
 grant select on try to public;
 
 select isnt_empty('select id from app.chat_messages', 'control: there is a message');
@@ -38,6 +63,13 @@ select isnt_empty('select id from app.chat_threads', 'control: there is a thread
 select isnt_empty('select id from app.accounts', 'control: there is an account');
 select isnt_empty('select raw from legacy.quarantine', 'control: there is a quarantined record');
 select isnt_empty('select raw from legacy.staged_records', 'control: there is a staged record');
+select isnt_empty('select record_id from legacy.source_records', 'control: there is a batch with a record');
+select isnt_empty('select record from legacy.current_records', 'control: there is a row to export');
+select isnt_empty('select raw from legacy.kept_records', 'control: there is a kept record');
+select isnt_empty('select raw from legacy.thread_claims', 'control: there is a claim');
+select isnt_empty('select raw from legacy.judged_records', 'control: there is a judged record');
+select isnt_empty('select record_id from legacy.known_records', 'control: there is a known record');
+select isnt_empty('select definition from ops.dropped_keys', 'control: there is a dropped key');
 
 set local role app_user;
 select throws_ok(statement, '42501', null, 'app_user is refused: ' || statement)
@@ -65,26 +97,40 @@ select throws_ok('update legacy.import_runs set finished_at = now()', '42501', n
 set local role importer;
 select throws_ok(statement, '42501', null, 'importer is refused: ' || statement)
 from try
-where statement <> 'select legacy.import_threads(800)'
+where statement !~ 'legacy\.import_batch\('
 order by place;
 select lives_ok('select legacy.find_account()', 'importer may ask for the account');
 select lives_ok(
-    $$ insert into legacy.staged_records (run_id, kind, ordinal, byte_offset, raw) values (800, 'threads', 1, 1, 'x') $$,
+    $$ insert into legacy.staged_records (run_id, kind, ordinal, byte_offset, raw, sha256) values (800, 'threads', 1, 1, 'x', 'x') $$,
     'importer may put a record into the staging table'
 );
+select throws_ok('delete from legacy.staged_records', '42501', null, 'importer is refused to take a record out of it again');
 select throws_ok(
-    $$ insert into legacy.staged_records (run_id, kind, ordinal, byte_offset, raw, fate) values (800, 'threads', 2, 2, 'x', 'imported') $$,
+    $$ insert into legacy.judged_records (run_id, kind, ordinal, byte_offset, raw, fate) values (800, 'threads', 2, 2, 'x', 'imported') $$,
     '42501',
     null,
     'importer is refused to say what became of a record'
 );
-select throws_ok('select legacy.triage(800, ''threads'')', '42501', null, 'importer is refused a function that only others call');
+select lives_ok('select legacy.open_staging()', 'importer may have a staging table of its connection made');
+select lives_ok(
+    $$ insert into pg_temp.staged_records (run_id, kind, ordinal, byte_offset, raw, sha256) values (800, 'threads', 1, 0, 'x', 'x') $$,
+    'importer may put a record into that'
+);
+select throws_ok('select raw from pg_temp.staged_records', '42501', null, 'importer is refused to read that too');
+select throws_ok('delete from pg_temp.staged_records', '42501', null, 'importer is refused to take a record out of that');
+select throws_ok('drop table pg_temp.staged_records', '42501', null, 'importer is refused to drop that');
 
 -- The owner may do anything to its tables, but force row level security shows it no row.
 set local role sessionbase_owner;
 select is_empty('select id from app.chat_threads', 'the owner sees no thread');
 select is_empty('select raw from legacy.quarantine', 'the owner sees no quarantined record');
+select is_empty('select record_ids from legacy.import_batches', 'the owner sees no batch');
+select is_empty('select raw from legacy.kept_records', 'the owner sees no kept record');
+select is_empty('select raw from legacy.thread_claims', 'the owner sees no claim');
 select throws_ok('select raw from legacy.staged_records', '42501', null, 'the owner of all else is refused to read the staging table');
+select throws_ok('select raw from legacy.judged_records', '42501', null, 'the owner of all else is refused to read judged records');
+select throws_ok('select record_id from legacy.known_records', '42501', null, 'the owner of all else is refused to read known records');
+select throws_ok('select raw from pg_temp.staged_records', '42501', null, 'the owner of all else is refused to read a connection''s staging table');
 select throws_ok(
     $$ insert into app.sessions (account_id, id) values ('00000000-0000-4000-8000-000000000001', 'session-2') $$,
     '42501',
@@ -94,6 +140,7 @@ select throws_ok(
 select is_empty('update app.chat_threads set title = ''Mine'' returning id', 'the owner''s update finds no thread');
 
 reset role;
+select isnt_empty('select raw from pg_temp.staged_records', 'control: there is a record in the connection''s staging table');
 select results_eq(
     'select title from app.chat_threads',
     '{Session Coach}'::text[],

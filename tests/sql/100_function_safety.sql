@@ -1,6 +1,6 @@
 -- How functions are made: definers pin their search_path and say why they are definers; volatility is what it must be.
 begin;
-select plan(11);
+select plan(12);
 
 create temporary view our_functions as
 select
@@ -20,15 +20,23 @@ select set_eq(
     'select signature from our_functions where prosecdef',
     array[
         'legacy.find_account(text)',
-        'legacy.begin_import(uuid,text)',
-        'legacy.register_file(bigint,text,text,bytea,bigint,bigint)',
-        'legacy.import_threads(bigint)',
-        'legacy.import_messages(bigint)',
-        'legacy.import_tool_events(bigint)',
-        'legacy.finish_import(bigint)',
+        'legacy.interrupted_run(uuid)',
+        'legacy.begin_import(uuid,text,text,boolean,bigint)',
+        'legacy.open_staging()',
+        'legacy.import_batch(bigint,bigint,text,bigint,bigint,bigint,bigint,bytea,boolean)',
+        'legacy.stage_batch(bigint,bigint,text,bigint,bigint,bigint,bigint,bytea)',
+        'legacy.begin_build(bigint,bigint)',
+        'legacy.load_batch(bigint,bigint,text,bigint)',
+        'legacy.end_build(bigint,bigint)',
+        'legacy.give_up_build(bigint,bigint)',
+        'legacy.register_file(bigint,bigint,text,text,bytea,bigint,bigint,jsonb)',
+        'legacy.finish_import(bigint,bigint)',
         'legacy.import_summary(bigint)',
         'legacy.import_totals(bigint)',
-        'legacy.import_notes(bigint,bigint)'
+        'legacy.import_reasons(bigint)',
+        'legacy.import_notes(bigint,bigint)',
+        'app.drop_chat_keys()',
+        'app.restore_chat_keys()'
     ],
     'which functions are security definer'
 );
@@ -47,8 +55,10 @@ select is_empty(
         from our_functions
         where prosecdef
             and proowner <> 'import_definer'::regrole
+            -- Only the owner of a table may drop and build its indexes.
+            and signature not in ('app.drop_chat_keys()', 'app.restore_chat_keys()')
     $$,
-    'every security definer function is import_definer''s'
+    'every security definer function is import_definer''s, but for two that are the owner''s of the tables'
 );
 select is_empty(
     $$
@@ -88,9 +98,35 @@ select set_eq(
         select signature
         from our_functions
         where language = 'sql'
-            and (provolatile = 'i' or signature in ('legacy.began_at(text,jsonb)', 'legacy.ended_at(text,jsonb)'))
+            and (
+                provolatile = 'i'
+                or signature in (
+                    'legacy.is_plain(text,jsonb)',
+                    'legacy.is_plain_message(jsonb)',
+                    'legacy.is_plain_thread(jsonb)',
+                    'legacy.is_plain_time(jsonb,text)',
+                    'legacy.is_plain_tool_event(jsonb)',
+                    'legacy.json_time(timestamp with time zone)',
+                    'legacy.message_json(app.chat_messages)',
+                    'legacy.record_fault(text,jsonb)',
+                    'legacy.thread_json(app.chat_threads)',
+                    'legacy.tool_event_fault(jsonb)',
+                    'legacy.tool_event_json(app.chat_tool_events)'
+                )
+            )
     $$,
     'the functions without a pinned search_path are the sql ones that read no table'
+);
+select is_empty(
+    $$
+        select signature, pg_class.oid::regclass
+        from our_functions
+        inner join pg_class on prosrc ~ ('\m' || pg_class.oid::regclass::text || '\M')
+        where relkind in ('r', 'v')
+            and pg_class.oid::regclass::text ~ '^(app|legacy|sync|ops)\.'
+            and (provolatile = 'i' or not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}')
+    $$,
+    'no function that is immutable, or whose search_path is not pinned, names a table or view'
 );
 select is_empty(
     $$
@@ -107,31 +143,67 @@ select set_eq(
     array[
         'app.default_thread_title(text)',
         'app.message_preview(text)',
-        'legacy.has_duplicate_field(text,jsonb)',
+        'legacy.changed_fields(jsonb,jsonb)',
+        'legacy.check_brought(boolean,bigint,bigint)',
+        'legacy.context_events(jsonb)',
+        'legacy.evidence(jsonb)',
+        'legacy.exported_bytes(jsonb,jsonb)',
+        'legacy.file_name(text)',
+        'legacy.has_unique_fields(text)',
+        'legacy.is_absent_or(jsonb,text,text)',
         'legacy.is_id(text)',
+        'legacy.is_records_fault(text)',
+        'legacy.is_text(jsonb,text)',
         'legacy.is_time(text)',
+        'legacy.is_unreadable(text,bigint)',
+        'legacy.length_fault(jsonb,text)',
         'legacy.made_thread_id(text[])',
         'legacy.mend(jsonb,text,text,jsonb)',
         'legacy.mended(jsonb,jsonb)',
         'legacy.message_fault(jsonb)',
-        'legacy.record_fault(text,jsonb)',
-        'legacy.text_fault(jsonb,text[],boolean)',
+        'legacy.repeated_fields(text)',
+        'legacy.storable_json(text,text,text)',
+        'legacy.storable_number(text)',
+        'legacy.storable_string(text,text)',
+        'legacy.text_fault(jsonb,text,boolean)',
         'legacy.thread_fault(jsonb)',
-        'legacy.tool_event_fault(jsonb)'
+        'legacy.time_fault(jsonb,text)',
+        'legacy.unmended(jsonb,jsonb)',
+        'legacy.unwrapped(jsonb)',
+        'legacy.wrapped(jsonb,text[])'
     ],
     'which functions are immutable'
 );
 select set_eq(
     $$ select signature from our_functions where provolatile = 's' $$,
     array[
-        'legacy.began_at(text,jsonb)',
+        'legacy.came_from(uuid,text,text,jsonb)',
+        'legacy.chat_is_empty()',
+        'legacy.check_staging()',
         'legacy.check_sums(bigint)',
-        'legacy.ended_at(text,jsonb)',
+        'legacy.export_batch(uuid,bigint,text,bigint)',
+        'legacy.export_rest(uuid,bigint,text)',
         'legacy.find_account(text)',
         'legacy.import_notes(bigint,bigint)',
+        'legacy.import_reasons(bigint)',
         'legacy.import_summary(bigint)',
         'legacy.import_totals(bigint)',
-        'legacy.staged_needs(bigint,text)'
+        'legacy.is_plain(text,jsonb)',
+        'legacy.is_plain_message(jsonb)',
+        'legacy.is_plain_thread(jsonb)',
+        'legacy.is_plain_time(jsonb,text)',
+        'legacy.is_plain_tool_event(jsonb)',
+        'legacy.json_time(timestamp with time zone)',
+        'legacy.message_json(app.chat_messages)',
+        'legacy.needless_threads(uuid)',
+        'legacy.read_json(bytea)',
+        'legacy.record_fault(text,jsonb)',
+        'legacy.row_json(uuid,text,text)',
+        'legacy.row_version(uuid,text,text)',
+        'legacy.source_json(uuid,text,text)',
+        'legacy.thread_json(app.chat_threads)',
+        'legacy.tool_event_fault(jsonb)',
+        'legacy.tool_event_json(app.chat_tool_events)'
     ],
     'which functions are stable; all others write'
 );

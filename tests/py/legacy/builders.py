@@ -12,7 +12,10 @@ from psycopg import sql
 
 from harness.connections import Connection, Server
 from harness.errors import SessionbaseError
-from harness.legacy.importer import FILES, ImportRequest, ImportResult, import_folder
+from harness.console import quiet_watch
+from harness.legacy.importer import import_folder
+from harness.legacy.results import ImportRequest, ImportResult, OnConflict
+from harness.legacy.steps import FILES
 
 Record = dict[str, Any]
 Content = bytes | Iterable[Record | bytes] | None
@@ -160,10 +163,26 @@ class Target:
         """Make another account beside it."""
         return new_target(self.server, self.connection)
 
-    def run(self, folder: Path, *, dry_run: bool = False) -> ImportResult:
+    def run(
+        self,
+        folder: Path,
+        *,
+        dry_run: bool = False,
+        on_conflict: OnConflict = "quarantine",
+        jobs: int = 1,
+        builds: bool = False,
+    ) -> ImportResult:
         """Import a folder."""
-        request = ImportRequest(folder, self.account, dry_run)
-        return import_folder(self.server, request, lambda _: None)
+        request = ImportRequest(
+            folder,
+            self.account,
+            dry_run=dry_run,
+            on_conflict=on_conflict,
+            jobs=jobs,
+            builds=builds,
+            wait_s=0,
+        )
+        return import_folder(self.server, request, quiet_watch)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a query, %s in it being the account first and then the parameters."""
@@ -192,13 +211,13 @@ class Target:
 
     def mends(self, kind: str, record_id: str) -> dict[str, Any]:
         """Return what was mended of a record that came in."""
-        (mends,) = self.row(
-            "select mends from legacy.source_records "
+        found = self.rows(
+            "select mends from legacy.kept_records "
             "where account_id = %s and kind = %s and record_id = %s",
             kind,
             record_id,
         )
-        return cast("dict[str, Any]", mends)
+        return cast("dict[str, Any]", found[0][0]) if found else {}
 
     def quarantine(self) -> list[tuple[Any, ...]]:
         """Return kind, reason, field, SQLSTATE and bytes of what was kept out, in order."""

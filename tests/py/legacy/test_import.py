@@ -13,15 +13,10 @@ from psycopg.conninfo import make_conninfo
 from harness import __version__
 from harness.connections import Connection, Server, connect
 from harness.errors import ExitCode, SessionbaseError
-from harness.legacy.elements import ArrayFile, Element
-from harness.legacy.importer import (
-    FILES,
-    FileResult,
-    ImportRequest,
-    ImportResult,
-    check_folder,
-    import_folder,
-)
+from harness.console import quiet_watch
+from harness.legacy.importer import check_folder, import_folder
+from harness.legacy.results import FileResult, ImportRequest, ImportResult
+from harness.legacy.steps import FILES
 from harness.settings import EXAMPLES
 from tests.py.legacy.builders import (
     ABSENT,
@@ -55,7 +50,7 @@ MESSAGES = [message(id=f"chat_{number}", createdAt=time(number)) for number in r
 def import_into(
     server: Server, folder: Path, account: str | None = None, *, dry_run: bool = False
 ) -> ImportResult:
-    return import_folder(server, ImportRequest(folder, account, dry_run), lambda _: None)
+    return import_folder(server, ImportRequest(folder, account, dry_run=dry_run, wait_s=0), quiet_watch)
 
 
 def refusal(server: Server, folder: Path, account: str | None = None) -> SessionbaseError:
@@ -372,7 +367,7 @@ def test_a_damaged_file_stops_everything(
     assert MARKER not in everything_of(error)
     assert dump(target.connection, "app", "legacy") == before
     with pytest.raises(SessionbaseError) as caught:
-        check_folder(folder, lambda _: None)
+        check_folder(folder)
     assert (caught.value.code, caught.value.what) == (code, error.what)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from harness.connections import Connection, Server
-from harness.legacy.importer import FILES
+from harness.legacy.steps import FILES
 from tests.py.legacy.builders import (
     ABSENT,
     OTHER_SESSION,

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.legacy.importer import FILES
+from harness.legacy.steps import FILES
 from tests.py.legacy.builders import (
     ABSENT,
     BUILDERS,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness.legacy.importer import FILES
+from harness.legacy.steps import FILES
 from tests.py.legacy.builders import (
     ABSENT,
     BUILDERS,

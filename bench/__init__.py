@@ -1,0 +1,1 @@
+"""Figures, each beside its peer, measured in the same run: `invoke bench`."""
