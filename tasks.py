@@ -104,7 +104,7 @@ def migrate(
     }
 )
 @command
-def import_legacy(  # noqa: PLR0913 - its options
+def import_legacy(  # noqa: PLR0913, PLR0917 - its options
     _: Context,
     data: str = str(settings.EXAMPLES),
     account: str = "",

@@ -8,19 +8,9 @@ from harness.connections import Server
 from harness.embedded.postgres import Status
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.page import render_page
-from harness.legacy.results import ImportResult
+from harness.legacy.results import FILE_FAULTS, ImportResult
 from harness.migrations.files import SqlFile
 from harness.migrations.plan import Plan
-
-FILE_FAULTS = {
-    "byte_order_mark": "begins with a byte order mark, which was passed over",
-    "not_an_array": "is no JSON array; its values were read one after the other",
-    "missing_comma": "lacks a comma between two records",
-    "extra_comma": "has a comma too many",
-    "no_end": "ends without the closing ]: the viewer may have died while writing it",
-    "after_end": "goes on behind its closing ]",
-}
-"""What was wrong with a file, in words, by the reader's code."""
 
 _LOOK = "select title, status, message_count from app.chat_threads"
 
@@ -156,7 +146,7 @@ def _show_import(result: ImportResult) -> None:
         if file.missing:
             console.say(f"{file.file} is not there: taken as an empty store")
         for fault in file.faults:
-            console.say(f"{file.file}: {FILE_FAULTS[fault.code]} (byte {fault.offset})")
+            console.say(f"{file.file}, byte {fault.offset}: {FILE_FAULTS[fault.code]}")
     _show_notes(result)
     made = f", {result.threads_made} threads made for its records" if result.threads_made else ""
     console.say(f"The account has {result.sessions} sessions{made}.")

@@ -93,7 +93,11 @@ class Ledger:
 
 
 class Books:
-    """The books of an account's last finished run, and the rows they are about."""
+    """The books of an account's last finished run, and the rows they are about.
+
+    Rows are looked up one by one by their keys, in subqueries that offset 0 keeps apart: a
+    planner that knows nothing of an account yet would read all of its rows for each thousand.
+    """
 
     def __init__(self, connection: Connection, account_id: str) -> None:
         self._connection = connection
@@ -190,10 +194,19 @@ class Books:
         derived = DERIVED if kind == "threads" else ()
         read = ", ".join(_READ[column.shape].format(column.name) for column in columns + derived)
         found = self._rows(
-            f"select id, row_version, {read} from {_TABLES[kind]} "  # noqa: S608 - names from here
-            "where account_id = %s and id = any(%s)",
-            self._account_id,
+            f"""
+            select wanted.id, standing.*
+            from unnest(%s::text[]) as wanted (id)
+            cross join lateral (
+                select row_version, {read}
+                from {_TABLES[kind]} as row
+                where row.account_id = %s
+                    and row.id = wanted.id
+                offset 0
+            ) as standing
+            """,  # noqa: S608 - names from here
             list(ids),
+            self._account_id,
         )
         return {
             record_id: Row(
@@ -240,12 +253,21 @@ class Books:
 
     def _kept_of(self, kind: str, ids: Sequence[str]) -> dict[str, Kept]:
         found = self._rows(
-            "select record_id, mends::text, sha256(raw), row_version, run_id, ordinal, byte_offset "
-            "from legacy.kept_records "
-            "where account_id = %s and kind = %s and record_id = any(%s)",
+            """
+            select wanted.id, kept.*
+            from unnest(%s::text[]) as wanted (id)
+            cross join lateral (
+                select mends::text, sha256(raw), row_version, run_id, ordinal, byte_offset
+                from legacy.kept_records as row
+                where row.account_id = %s
+                    and row.kind = %s
+                    and row.record_id = wanted.id
+                offset 0
+            ) as kept
+            """,
+            list(ids),
             self._account_id,
             kind,
-            list(ids),
         )
         return {record_id: Kept(*values) for record_id, *values in found}
 

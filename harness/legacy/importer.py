@@ -104,8 +104,10 @@ def _one_transaction_if(connection: Connection, *, dry_run: bool) -> Iterator[No
 
 
 class _Opened:
-    """A file that is being read, its first batch read already: so it is there, and has not changed
-    where a run is to be resumed."""
+    """A file that is being read.
+
+    Its first batch is read already: so it is there, and it begins as a run to be resumed needs it.
+    """
 
     def __init__(self, path: Path, start: ResumePoint | None) -> None:
         self.file = RecordFile(path)
@@ -140,7 +142,7 @@ class _Importer:
             self._account_id,
             self._request,
             builds=self._would_build(),
-            resumed=interrupted and interrupted.id,
+            resumed=interrupted.id if interrupted else None,
         )
         for kind, file in opened.items():
             self._bring_in(kind, file)
@@ -194,16 +196,15 @@ class _Importer:
             stager = Stager(self._run.id, kind)
             with ahead(map(stager.prepare, opened.batches)) as batches:
                 self._bring_batches_in(kind, opened, batches)
-        steps.register_file(self._connection, self._run, kind, opened and opened.file)
+        file = opened.file if opened else None
+        steps.register_file(self._connection, self._run, kind, file)
 
-    def _bring_batches_in(
-        self, kind: str, opened: _Opened, batches: Iterator[StagedBatch]
-    ) -> None:
+    def _bring_batches_in(self, kind: str, opened: _Opened, batches: Iterator[StagedBatch]) -> None:
         file = opened.file
         stages = self._run.builds and kind in _BUILT_KINDS
         known_faults = 0
 
-        def bring(connection: Connection, batch: StagedBatch, only_if_clean: bool) -> bool:  # noqa: FBT001 - see ImportBatch
+        def bring(connection: Connection, batch: StagedBatch, only_if_clean: bool) -> bool:
             nonlocal known_faults
             if stages:
                 steps.stage_batch(connection, self._run, file, batch)
@@ -218,7 +219,7 @@ class _Importer:
             return came_in
 
         def done(batch: StagedBatch) -> None:
-            self._watch(f"reading {FILES[kind]}", batch.batch.end, file.size_bytes)
+            self._watch(f"reading {FILES[kind]}", batch.end, file.size_bytes)
 
         if self._request.jobs == 1 or self._request.dry_run or stages or kind == "threads":
             bring_in_one_by_one(self._connection, batches, bring, done)
@@ -232,14 +233,18 @@ class _Importer:
                 steps.become_importer(other)
             bring_in_side_by_side([self._connection, *others], batches, bring, done)
 
+    def _size(self, kind: str) -> int:
+        path = self._paths[kind]
+        return path.stat().st_size if path else 0
+
     def _build(self) -> None:
         """Load what was staged, without indexes; with them, if records are in each other's way."""
         try:
             with self._connection.transaction():
                 loads = steps.begin_build(self._connection, self._run)
-                for place, (kind, number) in enumerate(loads):
-                    self._watch(f"loading {FILES[kind]}", place, len(loads))
+                for kind, number, end in loads:
                     steps.load_batch(self._connection, self._run, kind, number)
+                    self._watch(f"loading {FILES[kind]}", end, self._size(kind))
                 if loads:
                     self._watch("building the indexes", 0, 0)
                     steps.end_build(self._connection, self._run)
@@ -252,4 +257,4 @@ class _Importer:
             for kind in _BUILT_KINDS:
                 path = self._paths[kind]
                 if path:
-                    self._bring_in(kind, _Opened(path, left and left.points.get(kind)))
+                    self._bring_in(kind, _Opened(path, left.points.get(kind) if left else None))

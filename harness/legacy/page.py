@@ -7,20 +7,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.legacy.results import ImportResult, Reason
+from harness.legacy.results import FILE_FAULTS, ImportResult, Reason
 
 _TEMPLATE = "page.html.j2"
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
-
-_FAULTS = {
-    "byte_order_mark": "It begins with a byte order mark, which was passed over.",
-    "not_an_array": "It is no JSON array: it was read as a row of values.",
-    "missing_comma": "A comma is missing between two records; both were read.",
-    "extra_comma": "A comma stands where no record follows; it was passed over.",
-    "no_end": "It ends without the closing ]. Compare it with a backup.",
-    "after_end": "Something stands behind the closing ]; it is in the quarantine.",
-}
 
 _CONFLICTS = {
     "conflict": "kept out",
@@ -99,7 +90,7 @@ def _environment() -> Environment:
         "number": lambda value: f"{value:,}",
         "utc": _utc,
         "duration": _duration,
-        "fault": lambda code: _FAULTS.get(code, code),
+        "fault": lambda code: FILE_FAULTS.get(code, code),
         "shell": shlex.quote,
         # A mend names the record as a whole with a star.
         "field": lambda name: "the whole record" if name == "*" else name or "-",

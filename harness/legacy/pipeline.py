@@ -11,7 +11,7 @@ import psycopg
 from harness.connections import Connection
 from harness.legacy.staging import StagedBatch
 
-_AHEAD = 2
+_AHEAD = 1
 _LOOK_S = 0.1
 _TRIES = 5
 
@@ -20,46 +20,58 @@ class _Stopped(Exception):  # noqa: N818 - it ends a thread, and nobody else see
     """Another thread has failed, or the user has had enough."""
 
 
-@contextmanager
-def ahead(batches: Iterator[StagedBatch]) -> Iterator[Iterator[StagedBatch]]:
-    """Give the same batches, read and made ready by a thread of its own, a few ahead.
+class _Reader:
+    """Reads batches in a thread of its own, one ahead of who takes them."""
 
-    What the reading raises is raised where the batch would have been.
-    """
-    waiting: queue.Queue[StagedBatch | BaseException | None] = queue.Queue(_AHEAD)
-    stop = threading.Event()
+    def __init__(self, batches: Iterator[StagedBatch]) -> None:
+        self._batches = batches
+        self._waiting: queue.Queue[StagedBatch | BaseException | None] = queue.Queue(_AHEAD)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
+        self._thread.start()
 
-    def put(item: StagedBatch | BaseException | None) -> None:
-        while not stop.is_set():
-            try:
-                waiting.put(item, timeout=_LOOK_S)
-            except queue.Full:
-                continue
-            return
-
-    def read() -> None:
-        try:
-            for batch in batches:
-                put(batch)
-                if stop.is_set():
-                    return
-            put(None)
-        except BaseException as error:  # noqa: BLE001 - raised again by who asks for a batch
-            put(error)
-
-    def given() -> Iterator[StagedBatch]:
-        while (item := waiting.get()) is not None:
+    def given(self) -> Iterator[StagedBatch]:
+        """Give the batches; raise what reading them raised."""
+        while (item := self._waiting.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
 
-    thread = threading.Thread(target=read, name="reader", daemon=True)
-    thread.start()
+    def end(self) -> None:
+        """Stop reading."""
+        self._stop.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        try:
+            for batch in self._batches:
+                self._put(batch)
+                if self._stop.is_set():
+                    return
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again by who asks for a batch
+            self._put(error)
+
+    def _put(self, item: StagedBatch | BaseException | None) -> None:
+        while not self._stop.is_set():
+            try:
+                self._waiting.put(item, timeout=_LOOK_S)
+            except queue.Full:
+                continue
+            return
+
+
+@contextmanager
+def ahead(batches: Iterator[StagedBatch]) -> Iterator[Iterator[StagedBatch]]:
+    """Give the same batches, read and made ready ahead of time.
+
+    What the reading raises is raised where the batch would have been.
+    """
+    reader = _Reader(batches)
     try:
-        yield given()
+        yield reader.given()
     finally:
-        stop.set()
-        thread.join()
+        reader.end()
 
 
 class Turns:
@@ -142,7 +154,7 @@ def bring_in_side_by_side(
     first = next(batches, None)
     if first is None:
         return
-    turns = Turns(first.batch.number)
+    turns = Turns(first.number)
     source = _Source(first, batches)
 
     def work(connection: Connection) -> None:
@@ -190,7 +202,7 @@ def _bring_in(
     connection: Connection, batch: StagedBatch, import_batch: ImportBatch, turns: Turns
 ) -> None:
     """Try a batch at once; if that can't be, bring it in when it is its turn."""
-    number = batch.batch.number
+    number = batch.number
     if _try_ahead(connection, batch, import_batch, turns):
         return
     turns.wait(number, holds_rows=False)
@@ -215,9 +227,7 @@ def _try_ahead(
         with connection.transaction():
             # Who has the turn may wait for a row of this batch, which waits for the turn.
             connection.execute("set local lock_timeout = '500ms'")
-            if import_batch(connection, batch, True) and turns.wait(
-                batch.batch.number, holds_rows=True
-            ):
+            if import_batch(connection, batch, True) and turns.wait(batch.number, holds_rows=True):
                 return True
             raise psycopg.Rollback
     except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable):

@@ -42,6 +42,17 @@ class ImportRequest:
     wait_s: float = 10.0
 
 
+FILE_FAULTS = {
+    "byte_order_mark": "It begins with a byte order mark, which was passed over.",
+    "not_an_array": "It is no JSON array: it was read as a row of values.",
+    "missing_comma": "A comma is missing between two records; both were read.",
+    "extra_comma": "A comma stands where no record follows; it was passed over.",
+    "no_end": "It ends without the closing ]. Compare it with a backup.",
+    "after_end": "Something stands behind the closing ]; it is in the quarantine.",
+}
+"""What the codes of file faults mean, in words."""
+
+
 @dataclass(frozen=True)
 class FileFault:
     """What was wrong with a file apart from its records, and at which byte."""

@@ -14,8 +14,10 @@ from typing import LiteralString
 from harness.connections import Connection
 from harness.legacy.reader import Batch, Element, RecordFile
 
-_COPY = "copy {}.staged_records (run_id, kind, ordinal, byte_offset, sha256, fault, raw) " \
+_COPY = (
+    "copy {}.staged_records (run_id, kind, ordinal, byte_offset, sha256, fault, raw) "
     "from stdin (format binary)"
+)
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
 _COLUMNS = struct.pack("!h", 7)
@@ -26,17 +28,19 @@ _LENGTH = struct.Struct("!i")
 
 @dataclass(frozen=True)
 class StagedBatch:
-    """A batch whose rows are ready to be copied, but for the bytes of large records."""
+    """A batch whose rows are ready to be copied, but for the bytes of large records.
 
-    batch: Batch
+    first: place in the file of the first record. count: of records. end, prefix_sha256: as Batch.
+    """
+
     kind: str
+    number: int
+    first: int
+    count: int
+    end: int
+    prefix_sha256: bytes
     rows: bytes
     large: list[tuple[Element, bytes]]
-
-    @property
-    def first(self) -> int:
-        """Place in the file of the first record."""
-        return self.batch.elements[0].ordinal
 
 
 class Stager:
@@ -57,7 +61,16 @@ class Stager:
             else:
                 rows += row
                 rows += element.raw
-        return StagedBatch(batch, self._kind, bytes(rows), large)
+        return StagedBatch(
+            kind=self._kind,
+            number=batch.number,
+            first=batch.elements[0].ordinal,
+            count=len(batch.elements),
+            end=batch.end,
+            prefix_sha256=batch.prefix_sha256,
+            rows=bytes(rows),
+            large=large,
+        )
 
     def _row(self, element: Element) -> bytes:
         """Return a row up to its last value, the record's bytes."""
@@ -87,7 +100,8 @@ def copy_batch(
 
 
 def _pieces(file: RecordFile, staged: StagedBatch) -> Iterator[bytes]:
-    yield _SIGNATURE + staged.rows
+    yield _SIGNATURE
+    yield staged.rows
     for element, row in staged.large:
         yield row
         yield from file.pieces(element)

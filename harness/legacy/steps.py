@@ -100,9 +100,7 @@ def find_account(connection: Connection, account: str | None) -> str:
 
 def interrupted_run(connection: Connection, account_id: str) -> Interrupted | None:
     """Take the account's lock, and return the run that was interrupted, if there is one."""
-    rows = connection.execute(
-        "select * from legacy.interrupted_run(%s)", [account_id]
-    ).fetchall()
+    rows = connection.execute("select * from legacy.interrupted_run(%s)", [account_id]).fetchall()
     if not rows:
         return None
     points = {
@@ -139,8 +137,10 @@ def import_batch(
     *,
     only_if_clean: bool = False,
 ) -> bool:
-    """Copy a batch and import it, in the transaction that is open. False: it must be rolled back,
-    for it is not clean."""
+    """Copy a batch and import it, in the transaction that is open.
+
+    False: it must be rolled back, for it is not clean.
+    """
     copy_batch(connection, file, staged, "pg_temp")
     place = [*_place(run, staged), only_if_clean]
     call = "select legacy.import_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -155,32 +155,28 @@ def stage_batch(connection: Connection, run: Run, file: RecordFile, staged: Stag
 
 
 def _place(run: Run, staged: StagedBatch) -> list[object]:
-    batch = staged.batch
     return [
         run.id,
         run.attempt,
         staged.kind,
-        batch.number,
+        staged.number,
         staged.first,
-        len(batch.elements),
-        batch.end,
-        batch.prefix_sha256,
+        staged.count,
+        staged.end,
+        staged.prefix_sha256,
     ]
 
 
-def begin_build(connection: Connection, run: Run) -> list[tuple[str, int]]:
-    """Take the indexes off; return kind and number of the batches to load."""
-    return [
-        (kind, number)
-        for kind, number in connection.execute(
-            "select kind, number from legacy.begin_build(%s, %s)", [run.id, run.attempt]
-        )
-    ]
+def begin_build(connection: Connection, run: Run) -> list[tuple[str, int, int]]:
+    """Take the indexes off; return the batches to load: kind, number, where it ends in its file."""
+    call = "select kind, number, end_byte from legacy.begin_build(%s, %s)"
+    return [(row[0], row[1], row[2]) for row in connection.execute(call, [run.id, run.attempt])]
 
 
 def load_batch(connection: Connection, run: Run, kind: str, number: int) -> None:
     """Load a staged batch."""
-    _value(connection, "select legacy.load_batch(%s, %s, %s, %s)", run.id, run.attempt, kind, number)
+    call = "select legacy.load_batch(%s, %s, %s, %s)"
+    _value(connection, call, run.id, run.attempt, kind, number)
 
 
 def end_build(connection: Connection, run: Run) -> None:

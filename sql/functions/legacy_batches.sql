@@ -452,8 +452,8 @@ begin
         fault text,
         primary key (kind, ordinal)
     ) on commit delete rows;
-    alter table pg_temp.staged_records alter column raw set storage external;
     perform legacy.check_staging();
+    alter table pg_temp.staged_records alter column raw set storage external;
     grant insert on pg_temp.staged_records to importer;
 end;
 $$;
@@ -499,7 +499,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     if p_staged_count <> p_count then
-        raise exception '% records of %s staged, % announced', p_staged_count, p_kind, p_count
+        raise exception '% records of % staged, % announced', p_staged_count, p_kind, p_count
             using
                 errcode = 'SB003',
                 hint = 'Copy a batch''s records into the staging table before it is imported.';
@@ -817,16 +817,14 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if p_kind = 'threads' then
-        perform legacy.insert_threads(p_run_id, p_account_id, p_ordinals);
-    elsif p_kind = 'messages' then
-        perform legacy.insert_messages(p_run_id, p_account_id, p_ordinals);
-    else
-        perform legacy.insert_tool_events(p_run_id, p_account_id, p_ordinals);
-    end if;
+    perform legacy.check_brought(true, coalesce(cardinality(p_ordinals), 0), case p_kind
+        when 'threads' then legacy.insert_threads(p_run_id, p_account_id, p_ordinals)
+        when 'messages' then legacy.insert_messages(p_run_id, p_account_id, p_ordinals)
+        else legacy.insert_tool_events(p_run_id, p_account_id, p_ordinals)
+    end);
 end;
 $$;
-comment on function legacy.insert_judged(bigint, uuid, text, bigint[]) is 'Writes judged records of a kind into their table, as mended.';
+comment on function legacy.insert_judged(bigint, uuid, text, bigint[]) is 'Writes judged records of a kind into their table, as mended; SB003 unless all of them went there.';
 
 create or replace function legacy.insert_or_quarantine(p_run_id bigint, p_account_id uuid, p_kind text, p_ordinals bigint[])
 returns void
@@ -1085,7 +1083,7 @@ $$;
 comment on function legacy.stage_batch(bigint, bigint, text, bigint, bigint, bigint, bigint, bytea) is 'Writes a staged batch into the books, to be loaded later.';
 
 create or replace function legacy.begin_build(p_run_id bigint, p_attempt bigint)
-returns table (kind text, number bigint)
+returns table (kind text, number bigint, end_byte bigint)
 language plpgsql
 volatile
 security definer
@@ -1113,7 +1111,8 @@ begin
     return query
         select
             batch.kind,
-            batch.number
+            batch.number,
+            batch.end_byte
         from legacy.import_batches as batch
         where batch.run_id = p_run_id
             and batch.fates is null

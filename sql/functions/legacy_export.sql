@@ -59,12 +59,11 @@ returns table (ordinal bigint, byte_offset bigint, reason text, is_raw boolean, 
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
--- Records are found by their keys. What the planner takes a batch for must not make it read a whole table for each.
 set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
 as $$
 begin
+    -- Each record is looked up by its key, in subqueries that offset 0 keeps apart: a planner that knows nothing
+    -- of an account, as right after its import, takes it for a few rows and would read all of them for each.
     return query
         with place as materialized (
             select
@@ -95,14 +94,28 @@ begin
                 else legacy.exported_bytes(standing.record, kept.mends)
             end
         from place
-        inner join legacy.current_records as standing
-            on standing.account_id = p_account_id
-                and standing.kind = p_kind
-                and place.record_id = standing.record_id
-        left join legacy.kept_records as kept
-            on kept.account_id = p_account_id
-                and kept.kind = p_kind
-                and place.record_id = kept.record_id
+        cross join lateral (
+            select
+                found.row_version,
+                found.record
+            from legacy.current_records as found
+            where found.account_id = p_account_id
+                and found.kind = p_kind
+                and found.record_id = place.record_id
+            offset 0
+        ) as standing
+        left join lateral (
+            select
+                found.row_version,
+                found.raw,
+                found.mends
+            from legacy.kept_records as found
+            where found.account_id = p_account_id
+                and found.kind = p_kind
+                and found.record_id = place.record_id
+            offset 0
+        ) as kept
+            on true
         where place.fate <> 'q'
 
         union all
@@ -150,6 +163,7 @@ returns table (thread_id text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
     select made.thread_id
     from legacy.made_threads as made
@@ -186,22 +200,22 @@ as $$
             and member.kind = kept.kind
             and member.id = kept.record_id
             and kept.mends -> 'threadId' ->> 'to' = member.thread_id
+    -- A record that named a thread which an earlier batch had made came in without a mend.
+    left join (
+        select distinct
+            batch.kind,
+            named.record_id
+        from legacy.import_runs as run
+        inner join legacy.import_batches as batch
+            on run.id = batch.run_id
+        cross join lateral unnest(batch.record_ids) as named (record_id)
+        where run.account_id = p_account_id
+    ) as brought
+        on member.row_version = 1
+            and member.kind = brought.kind
+            and member.id = brought.record_id
     where kept.record_id is null
-        -- A record that named a thread which an earlier batch had made came in without a mend.
-        and not (
-            member.row_version = 1
-            and (member.kind, member.id) in (
-                select
-                    batch.kind,
-                    named.record_id
-                from legacy.import_runs as run
-                inner join legacy.import_batches as batch
-                    on run.id = batch.run_id
-                cross join lateral unnest(batch.record_ids) as named (record_id)
-                where run.account_id = p_account_id
-                    and named.record_id is not null
-            )
-        )
+        and brought.record_id is null
 $$;
 comment on function legacy.needless_threads(uuid) is 'Threads that the import made and that nothing is in but what it put there: without them the old files say what they said.';
 
@@ -210,6 +224,8 @@ returns table (ordinal bigint, byte_offset bigint, reason text, is_raw boolean, 
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- All rows are set beside all names, once.
+set enable_nestloop = off
 as $$
 begin
     -- A version before batches booked no record that was quarantined.

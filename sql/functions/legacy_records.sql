@@ -488,7 +488,8 @@ as $$
         and legacy.is_absent_or(p_record, 'evidence', 'array')
         and legacy.is_absent_or(p_record, 'contextEvents', 'array')
         and legacy.is_plain_time(p_record, 'createdAt')
-        and legacy.is_plain_time(p_record, 'updatedAt')
+        -- Most messages were never changed.
+        and (p_record -> 'updatedAt' = p_record -> 'createdAt' or legacy.is_plain_time(p_record, 'updatedAt'))
 $$;
 comment on function legacy.is_plain_message(jsonb) is 'Whether a JSON value is a message that its row gives back. What constraints check is left to them.';
 

@@ -258,7 +258,9 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
+-- No nested loops: what is to be left out may have been written a moment ago, and the planner would think it is little.
 begin
     delete from legacy.known_records
     where run_id = p_run_id;

@@ -430,41 +430,47 @@ $$;
 comment on function legacy.mend_claimed_threads(bigint, uuid, jsonb) is 'Adds mends, by thread, to threads that this run has brought already: they count as adopted from then on.';
 
 create or replace function legacy.insert_threads(p_run_id bigint, p_account_id uuid, p_ordinals bigint[])
-returns void
+returns bigint
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
-    insert into app.chat_threads (
-        account_id, id, session_id, mode, title, status, created_at, updated_at, extra
+    with brought as (
+        insert into app.chat_threads (
+            account_id, id, session_id, mode, title, status, created_at, updated_at, extra
+        )
+        select
+            p_account_id,
+            judged.record_id,
+            mended.record ->> 'sessionId',
+            mended.record ->> 'mode',
+            mended.record ->> 'title',
+            mended.record ->> 'status',
+            (mended.record ->> 'createdAt')::timestamptz,
+            (mended.record ->> 'updatedAt')::timestamptz,
+            judged.record - '{id,sessionId,mode,title,status,messageCount,lastMessagePreview,lastMessageAt,createdAt,updatedAt}'::text[]
+        from legacy.judged_records as judged
+        cross join legacy.mended(judged.record, judged.mends) as mended (record)
+        where judged.run_id = p_run_id
+            and judged.kind = 'threads'
+            and judged.ordinal = any(p_ordinals)
+        -- One that the import made, or one that the record is to replace: all others have been set aside.
+        on conflict (account_id, id) do update
+            set
+                mode = excluded.mode,
+                title = excluded.title,
+                status = excluded.status,
+                created_at = excluded.created_at,
+                updated_at = excluded.updated_at,
+                extra = excluded.extra
+        returning 1
     )
-    select
-        p_account_id,
-        judged.record_id,
-        mended.record ->> 'sessionId',
-        mended.record ->> 'mode',
-        mended.record ->> 'title',
-        mended.record ->> 'status',
-        (mended.record ->> 'createdAt')::timestamptz,
-        (mended.record ->> 'updatedAt')::timestamptz,
-        judged.record - '{id,sessionId,mode,title,status,messageCount,lastMessagePreview,lastMessageAt,createdAt,updatedAt}'::text[]
-    from legacy.judged_records as judged
-    cross join legacy.mended(judged.record, judged.mends) as mended (record)
-    where judged.run_id = p_run_id
-        and judged.kind = 'threads'
-        and judged.ordinal = any(p_ordinals)
-    -- One that the import made, or one that the record is to replace: all others have been set aside.
-    on conflict (account_id, id) do update
-        set
-            mode = excluded.mode,
-            title = excluded.title,
-            status = excluded.status,
-            created_at = excluded.created_at,
-            updated_at = excluded.updated_at,
-            extra = excluded.extra
+
+    select count(*)
+    from brought
 $$;
-comment on function legacy.insert_threads(bigint, uuid, bigint[]) is 'Writes threads. Their counts are derived when the run ends.';
+comment on function legacy.insert_threads(bigint, uuid, bigint[]) is 'Writes threads, and counts them. Their counts are derived when the run ends.';
 
 create or replace function legacy.note_threads(p_run_id bigint, p_account_id uuid)
 returns void
@@ -794,108 +800,120 @@ $$;
 comment on function legacy.mend_client_message_ids(bigint, uuid) is 'Lets the first message of a thread keep a clientMessageId; others of the same come in without it.';
 
 create or replace function legacy.insert_messages(p_run_id bigint, p_account_id uuid, p_ordinals bigint[])
-returns void
+returns bigint
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
-    insert into app.chat_messages (
-        account_id, id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id,
-        evidence, context_events, created_at, updated_at, extra
+    with brought as (
+        insert into app.chat_messages (
+            account_id, id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id,
+            evidence, context_events, created_at, updated_at, extra
+        )
+        select
+            p_account_id,
+            judged.record_id,
+            mended.record ->> 'sessionId',
+            mended.record ->> 'threadId',
+            mended.record ->> 'mode',
+            mended.record ->> 'role',
+            mended.record ->> 'content',
+            mended.record ->> 'clientMessageId',
+            mended.record ->> 'misalignmentId',
+            legacy.evidence(nullif(mended.record -> 'evidence', 'null')),
+            legacy.context_events(nullif(mended.record -> 'contextEvents', 'null')),
+            (mended.record ->> 'createdAt')::timestamptz,
+            (mended.record ->> 'updatedAt')::timestamptz,
+            judged.record - '{id,sessionId,threadId,mode,role,content,clientMessageId,misalignmentId,evidence,contextEvents,createdAt,updatedAt}'::text[]
+        from legacy.judged_records as judged
+        cross join legacy.mended(judged.record, judged.mends) as mended (record)
+        where judged.run_id = p_run_id
+            and judged.kind = 'messages'
+            and judged.ordinal = any(p_ordinals)
+        -- Only one that the record is to replace: all others have been set aside.
+        on conflict (account_id, id) do update
+            set
+                thread_id = excluded.thread_id,
+                mode = excluded.mode,
+                role = excluded.role,
+                content = excluded.content,
+                client_message_id = excluded.client_message_id,
+                misalignment_id = excluded.misalignment_id,
+                evidence = excluded.evidence,
+                context_events = excluded.context_events,
+                created_at = excluded.created_at,
+                updated_at = excluded.updated_at,
+                extra = excluded.extra
+        returning 1
     )
-    select
-        p_account_id,
-        judged.record_id,
-        mended.record ->> 'sessionId',
-        mended.record ->> 'threadId',
-        mended.record ->> 'mode',
-        mended.record ->> 'role',
-        mended.record ->> 'content',
-        mended.record ->> 'clientMessageId',
-        mended.record ->> 'misalignmentId',
-        legacy.evidence(nullif(mended.record -> 'evidence', 'null')),
-        legacy.context_events(nullif(mended.record -> 'contextEvents', 'null')),
-        (mended.record ->> 'createdAt')::timestamptz,
-        (mended.record ->> 'updatedAt')::timestamptz,
-        judged.record - '{id,sessionId,threadId,mode,role,content,clientMessageId,misalignmentId,evidence,contextEvents,createdAt,updatedAt}'::text[]
-    from legacy.judged_records as judged
-    cross join legacy.mended(judged.record, judged.mends) as mended (record)
-    where judged.run_id = p_run_id
-        and judged.kind = 'messages'
-        and judged.ordinal = any(p_ordinals)
-    -- Only one that the record is to replace: all others have been set aside.
-    on conflict (account_id, id) do update
-        set
-            thread_id = excluded.thread_id,
-            mode = excluded.mode,
-            role = excluded.role,
-            content = excluded.content,
-            client_message_id = excluded.client_message_id,
-            misalignment_id = excluded.misalignment_id,
-            evidence = excluded.evidence,
-            context_events = excluded.context_events,
-            created_at = excluded.created_at,
-            updated_at = excluded.updated_at,
-            extra = excluded.extra
+
+    select count(*)
+    from brought
 $$;
-comment on function legacy.insert_messages(bigint, uuid, bigint[]) is 'Writes messages.';
+comment on function legacy.insert_messages(bigint, uuid, bigint[]) is 'Writes messages, and counts them.';
 
 -- Tool events.
 
 create or replace function legacy.insert_tool_events(p_run_id bigint, p_account_id uuid, p_ordinals bigint[])
-returns void
+returns bigint
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
-    insert into app.chat_tool_events (
-        account_id, id, session_id, thread_id, tool_call_id, tool_name, status, arguments, result, error,
-        started_at, completed_at, latency_ms, context_events, created_at, updated_at, extra
+    with brought as (
+        insert into app.chat_tool_events (
+            account_id, id, session_id, thread_id, tool_call_id, tool_name, status, arguments, result, error,
+            started_at, completed_at, latency_ms, context_events, created_at, updated_at, extra
+        )
+        select
+            p_account_id,
+            judged.record_id,
+            mended.record ->> 'sessionId',
+            mended.record ->> 'threadId',
+            mended.record ->> 'toolCallId',
+            mended.record ->> 'toolName',
+            mended.record ->> 'status',
+            mended.record -> 'arguments',
+            mended.record -> 'result',
+            mended.record ->> 'error',
+            (mended.record ->> 'startedAt')::timestamptz,
+            (mended.record ->> 'completedAt')::timestamptz,
+            (mended.record ->> 'latencyMs')::bigint,
+            legacy.context_events(nullif(mended.record -> 'contextEvents', 'null')),
+            (mended.record ->> 'startedAt')::timestamptz,
+            coalesce(mended.record ->> 'completedAt', mended.record ->> 'startedAt')::timestamptz,
+            judged.record - '{id,sessionId,threadId,toolCallId,toolName,status,arguments,result,error,startedAt,completedAt,latencyMs,contextEvents}'::text[]
+        from legacy.judged_records as judged
+        cross join legacy.mended(judged.record, judged.mends) as mended (record)
+        where judged.run_id = p_run_id
+            and judged.kind = 'tool_events'
+            and judged.ordinal = any(p_ordinals)
+        -- Only one that the record is to replace: all others have been set aside.
+        on conflict (account_id, id) do update
+            set
+                thread_id = excluded.thread_id,
+                tool_call_id = excluded.tool_call_id,
+                tool_name = excluded.tool_name,
+                status = excluded.status,
+                arguments = excluded.arguments,
+                result = excluded.result,
+                error = excluded.error,
+                started_at = excluded.started_at,
+                completed_at = excluded.completed_at,
+                latency_ms = excluded.latency_ms,
+                context_events = excluded.context_events,
+                created_at = excluded.created_at,
+                updated_at = excluded.updated_at,
+                extra = excluded.extra
+        returning 1
     )
-    select
-        p_account_id,
-        judged.record_id,
-        mended.record ->> 'sessionId',
-        mended.record ->> 'threadId',
-        mended.record ->> 'toolCallId',
-        mended.record ->> 'toolName',
-        mended.record ->> 'status',
-        mended.record -> 'arguments',
-        mended.record -> 'result',
-        mended.record ->> 'error',
-        (mended.record ->> 'startedAt')::timestamptz,
-        (mended.record ->> 'completedAt')::timestamptz,
-        (mended.record ->> 'latencyMs')::bigint,
-        legacy.context_events(nullif(mended.record -> 'contextEvents', 'null')),
-        (mended.record ->> 'startedAt')::timestamptz,
-        coalesce(mended.record ->> 'completedAt', mended.record ->> 'startedAt')::timestamptz,
-        judged.record - '{id,sessionId,threadId,toolCallId,toolName,status,arguments,result,error,startedAt,completedAt,latencyMs,contextEvents}'::text[]
-    from legacy.judged_records as judged
-    cross join legacy.mended(judged.record, judged.mends) as mended (record)
-    where judged.run_id = p_run_id
-        and judged.kind = 'tool_events'
-        and judged.ordinal = any(p_ordinals)
-    -- Only one that the record is to replace: all others have been set aside.
-    on conflict (account_id, id) do update
-        set
-            thread_id = excluded.thread_id,
-            tool_call_id = excluded.tool_call_id,
-            tool_name = excluded.tool_name,
-            status = excluded.status,
-            arguments = excluded.arguments,
-            result = excluded.result,
-            error = excluded.error,
-            started_at = excluded.started_at,
-            completed_at = excluded.completed_at,
-            latency_ms = excluded.latency_ms,
-            context_events = excluded.context_events,
-            created_at = excluded.created_at,
-            updated_at = excluded.updated_at,
-            extra = excluded.extra
+
+    select count(*)
+    from brought
 $$;
-comment on function legacy.insert_tool_events(bigint, uuid, bigint[]) is 'Writes tool events.';
+comment on function legacy.insert_tool_events(bigint, uuid, bigint[]) is 'Writes tool events, and counts them.';
 
 -- What threads derive from their messages, when all are in.
 

@@ -5,15 +5,19 @@ import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypedDict, Unpack, cast
 
+import pytest
 from psycopg import sql
 
 from harness.connections import Connection, Server
+from harness.console import Watch, quiet_watch
 from harness.errors import SessionbaseError
-from harness.console import quiet_watch
+from harness.legacy import importer
 from harness.legacy.importer import import_folder
+from harness.legacy.reader import RecordFile
 from harness.legacy.results import ImportRequest, ImportResult, OnConflict
 from harness.legacy.steps import FILES
 
@@ -151,6 +155,16 @@ class Fates:
     quarantined: int = 0
 
 
+class How(TypedDict, total=False):
+    """How to import: as in ImportRequest."""
+
+    dry_run: bool
+    on_conflict: OnConflict
+    jobs: int
+    builds: bool | None
+    wait_s: float
+
+
 class Target:
     """An account of a database, to import into and to look at."""
 
@@ -163,26 +177,10 @@ class Target:
         """Make another account beside it."""
         return new_target(self.server, self.connection)
 
-    def run(
-        self,
-        folder: Path,
-        *,
-        dry_run: bool = False,
-        on_conflict: OnConflict = "quarantine",
-        jobs: int = 1,
-        builds: bool = False,
-    ) -> ImportResult:
+    def run(self, folder: Path, watch: Watch = quiet_watch, **how: Unpack[How]) -> ImportResult:
         """Import a folder."""
-        request = ImportRequest(
-            folder,
-            self.account,
-            dry_run=dry_run,
-            on_conflict=on_conflict,
-            jobs=jobs,
-            builds=builds,
-            wait_s=0,
-        )
-        return import_folder(self.server, request, quiet_watch)
+        options = How(builds=False, wait_s=0) | how
+        return import_folder(self.server, ImportRequest(folder, self.account, **options), watch)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a query, %s in it being the account first and then the parameters."""
@@ -224,6 +222,18 @@ class Target:
         return self.rows(
             "select kind, reason, field, sqlstate, raw from legacy.quarantine "
             "where account_id = %s order by kind, ordinal, id"
+        )
+
+    def source_records(self, run_id: int | None = None) -> list[tuple[Any, ...]]:
+        """Return kind, place, offset, fate, id and SHA-256 of all records that a run read.
+
+        run_id: of any run, if it is None.
+        """
+        return self.rows(
+            "select kind, ordinal, byte_offset, fate, record_id, sha256 from legacy.source_records "
+            "where account_id = %s and coalesce(run_id = %s, true) "
+            "order by run_id, array_position('{threads,messages,tool_events}', kind), ordinal",
+            run_id,
         )
 
     def made_threads(self) -> dict[str, str]:
@@ -278,9 +288,68 @@ def dump(connection: Connection, *schemas: str) -> dict[str, list[tuple[Any, ...
     }
 
 
+KEPT_APART = ("app.accounts", "legacy.reasons")
+"""Tables that do not come from an import."""
+
+
+def wipe(connection: Connection) -> None:
+    """Empty a database of all that imports brought."""
+    tables = connection.execute(
+        "select format('%%I.%%I', schemaname, tablename) from pg_tables "
+        "where schemaname in ('app', 'legacy') "
+        "and schemaname || '.' || tablename <> all (%s)",
+        [list(KEPT_APART)],
+    ).fetchall()
+    names = ", ".join(name for (name,) in tables)
+    connection.execute(f"truncate {names} restart identity cascade".encode())
+
+
+OUTCOME = {
+    "sessions": "select to_jsonb(t) - 'row_version' from app.sessions as t",
+    "threads": "select to_jsonb(t) - 'row_version' from app.chat_threads as t",
+    "messages": "select to_jsonb(t) - 'row_version' from app.chat_messages as t",
+    "tool events": "select to_jsonb(t) - 'row_version' from app.chat_tool_events as t",
+    "made threads": "select to_jsonb(t) - 'run_id' from legacy.made_threads as t",
+    "kept records": "select to_jsonb(t) - '{run_id,row_version}'::text[] || jsonb_build_object("
+    "'is_as_left', row_version = legacy.row_version(account_id, kind, record_id)) "
+    "from legacy.kept_records as t",
+    "quarantine": "select to_jsonb(t) - '{id,run_id,last_run_id,created_at,kept_at}'::text[] "
+    "from legacy.quarantine as t",
+    "files": "select to_jsonb(t) - 'run_id' from legacy.import_files as t",
+    "records": "select to_jsonb(t) - 'run_id' from legacy.source_records as t",
+    "touched": "select distinct on (kind, name) jsonb_build_object('kind', kind, 'name', name) "
+    "from legacy.import_batches cross join lateral "
+    "unnest(coalesce(thread_ids, '{}') || session_ids) as name where name is not null",
+    "runs": "select jsonb_build_object('outcome', outcome, 'on_conflict', on_conflict, "
+    "'sessions', session_count, 'made', made_thread_count) from legacy.import_runs",
+    "staged": "select to_jsonb(t) from legacy.staged_records as t",
+    "judged": "select to_jsonb(t) from legacy.judged_records as t",
+    "known": "select to_jsonb(t) from legacy.known_records as t",
+    "claimed": "select to_jsonb(t) from legacy.thread_claims as t",
+}
+
+
+def outcome(connection: Connection) -> dict[str, list[str]]:
+    """Return all that imports left in a database, but for what depends on how they went.
+
+    That is: ids of runs, times of them, where batches were cut, how often a row was written.
+    """
+    return {
+        name: sorted(
+            json.dumps(row, sort_keys=True) for (row,) in connection.execute(query.encode())
+        )
+        for name, query in OUTCOME.items()
+    }
+
+
 def row_counts(connection: Connection, *schemas: str) -> dict[str, int]:
     """Return how many rows each table of some schemas has, those without any left out."""
     return {name: len(rows) for name, rows in dump(connection, *schemas).items() if rows}
+
+
+def small_batches(patch: pytest.MonkeyPatch, records: int) -> None:
+    """Have an import put so many records into a batch at most."""
+    patch.setattr(importer, "RecordFile", partial(RecordFile, batch_records=records))
 
 
 def sha256(data: bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,6 @@ from tests.py.legacy.builders import (
     Target,
     finished,
     message,
-    new_target,
     thread,
     thread_of,
     time,
@@ -345,31 +346,42 @@ def test_force_replaces_what_is_there(target: Target, folder: Path, out: Path) -
     assert written == dict.fromkeys(FILES.values(), b"[]")
 
 
+@contextmanager
+def login_in(target: Target, role: str) -> Iterator[Target]:
+    """Give the account as seen by a login that may become a role, and has nothing else."""
+    name = sql.Identifier(f"export_{target.account}")
+    make = "create role {} login noinherit password 'canary' in role {}"
+    target.connection.execute(sql.SQL(make).format(name, sql.Identifier(role)))
+    grant = sql.SQL("grant connect on database {} to {}")
+    target.connection.execute(grant.format(sql.Identifier(target.server.database), name))
+    conninfo = make_conninfo(
+        target.server.conninfo, user=f"export_{target.account}", password="canary"
+    )
+    try:
+        yield Target(Server(conninfo, embedded=False), target.connection, target.account)
+    finally:
+        target.connection.execute(sql.SQL("drop owned by {}").format(name))
+        target.connection.execute(sql.SQL("drop role {}").format(name))
+
+
+def test_a_login_that_may_become_import_definer_exports(
+    target: Target, folder: Path, out: Path
+) -> None:
+    target.run(folder)
+    with login_in(target, "import_definer") as other:
+        export(other, out)
+    assert len(exported(out, "messages")) == 4
+
+
 def test_a_login_that_may_not_read_everything_is_refused(
     target: Target, folder: Path, out: Path
 ) -> None:
     target.run(folder)
-    login = f"export_{target.account.replace('-', '_')}"
-    target.connection.execute(
-        sql.SQL("create role {} login password 'canary' in role importer").format(
-            sql.Identifier(login)
-        )
-    )
-    server = Server(
-        make_conninfo(target.server.conninfo, user=login, password="canary"), embedded=False
-    )
-    try:
-        target.connection.execute(
-            sql.SQL("grant connect on database {} to {}").format(
-                sql.Identifier(server.database), sql.Identifier(login)
-            )
-        )
-        with pytest.raises(SessionbaseError) as caught:
-            export(Target(server, target.connection, target.account), out)
-    finally:
-        target.connection.execute(
-            sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(login))
-        )
+    with (
+        login_in(target, "importer") as other,
+        pytest.raises(SessionbaseError) as caught,
+    ):
+        export(other, out)
     assert caught.value.code == ExitCode.NO_PERMISSION
     assert list(out.iterdir()) == []
 
@@ -378,4 +390,3 @@ def test_an_account_that_is_not_there_is_refused(target: Target, out: Path) -> N
     with pytest.raises(SessionbaseError) as caught:
         export(Target(target.server, target.connection, "nobody"), out)
     assert caught.value.code == ExitCode.NO_ACCOUNT
-    assert new_target(target.server, target.connection).account != target.account

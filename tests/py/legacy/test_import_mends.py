@@ -1,14 +1,20 @@
 """What is mended on its way in: how, and that it is written down."""
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from harness.connections import Connection, Server
+from harness.legacy import importer
+from harness.legacy.reader import RecordFile
+from harness.legacy.results import ImportResult, Note, OnConflict
 from harness.legacy.steps import FILES
 from tests.py.legacy.builders import (
     ABSENT,
+    BUILDERS,
     OTHER_SESSION,
     SESSION,
     Content,
@@ -106,10 +112,10 @@ def test_an_active_thread_that_the_application_made_stays(target: Target, data: 
         ("lastMessagePreview", "something else", "newest"),
         ("lastMessagePreview", ABSENT, "newest"),
         ("lastMessagePreview", 5, "newest"),
-        ("lastMessageAt", time(3), utc(5)),
-        ("lastMessageAt", ABSENT, utc(5)),
-        ("lastMessageAt", "yesterday", utc(5)),
-        ("lastMessageAt", 1762164007125, utc(5)),
+        ("lastMessageAt", time(3), time(5)),
+        ("lastMessageAt", ABSENT, time(5)),
+        ("lastMessageAt", "yesterday", time(5)),
+        ("lastMessageAt", 1762164007125, time(5)),
     ],
 )
 def test_a_thread_says_what_its_messages_say(
@@ -429,6 +435,152 @@ def test_the_place_of_what_came_in_is_written_down(target: Target, data: Path) -
     ]
 
 
+# Texts that are JSON and that Postgres can not hold.
+
+
+def replaced(*fields: str, reason: str = "character_replaced") -> dict[str, object]:
+    return {field: {"reason": reason} for field in fields}
+
+
+def with_field(text: bytes) -> bytes:
+    """Return a message with the text of a field, in which no such field stood before."""
+    return spelled(message(content=ABSENT))[:-1] + b', "content": "-", ' + text + b"}"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored", "is_mended"),
+    [
+        (rb"\u0000", "\ufffd", True),
+        (rb"a\u0000b\u0000", "a\ufffdb\ufffd", True),
+        (rb"\ud83c", "\ufffd", True),
+        (rb"\udf0a\uD83C", "\ufffd\ufffd", True),
+        (rb"\ud83c\ud83c\udf0a", "\ufffd🌊", True),
+        (rb"\uD83C\uDF0A\u0000", "🌊\ufffd", True),
+        (rb"\\u0000\u0000", "\\u0000\ufffd", True),
+        (rb"\\\u0000", "\\\ufffd", True),
+        (rb"\ufffd\ud800\"", '\ufffd\ufffd"', True),
+        (rb"\\u0000", "\\u0000", False),
+        (rb"\\ud800", "\\ud800", False),
+        (rb"\ud83c\udf0a", "🌊", False),
+    ],
+)
+def test_what_no_text_can_hold_is_replaced(
+    target: Target, data: Path, text: bytes, stored: str, *, is_mended: bool
+) -> None:
+    raw = spelled(message(content=ABSENT))[:-1] + b', "content": "' + text + b'"}'
+    found = fates(target.run(write_folder(data, threads=[thread()], messages=[raw])))["messages"]
+    assert target.message()["content"] == stored
+    kept = target.rows("select mends, raw from legacy.kept_records where account_id = %s")
+    messages = [(mends, data) for mends, data in kept if "messageCount" not in mends]
+    assert messages == ([(replaced("content"), raw)] if is_mended else [])
+    assert found == Fates(read=1, adopted=int(is_mended), imported=int(not is_mended))
+    assert fates(target.run(data))["messages"] == Fates(read=1, unchanged=1)
+
+
+def test_it_is_replaced_at_any_depth_and_in_names(target: Target, data: Path) -> None:
+    raw = with_field(
+        rb'"evidence": [{"path": "\u0000"}], "a\ud800": 1, "n": {"\u0000": ["\udfff", "ok"]}'
+    )
+    target.run(write_folder(data, threads=[thread()], messages=[raw]))
+    row = target.message()
+    assert row["evidence"] == [{"path": "\ufffd"}]
+    assert row["extra"] == {"a\ufffd": 1, "n": {"\ufffd": ["\ufffd", "ok"]}}
+    # A name with another character in it is another field: the one it is now is named.
+    assert set(target.mends("messages", "chat_1")) >= {"evidence", "n", "a\ufffd"}
+
+
+def test_an_id_with_such_a_character_is_an_id(target: Target, data: Path) -> None:
+    records = [message(id="a\0"), message(id="a\ufffd"), message(id="a\0", content="other")]
+    raws = [json.dumps(record).encode() for record in records]
+    result = target.run(write_folder(data, threads=[thread()], messages=raws))
+    assert fates(result)["messages"] == Fates(read=3, adopted=1, unchanged=1, quarantined=1)
+    assert target.ids("chat_messages") == {"a\ufffd"}
+    assert [row[1] for row in target.quarantine()] == ["duplicate_id"]
+
+
+NUMBERS = {
+    b"1e131072": "1e131072",
+    b"-1E+999999": "-1E+999999",
+    b"1e99999999999999999999": "1e99999999999999999999",
+    b"1.5e-99999": "1.5e-99999",
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_beyond_what_postgres_holds_come_in_as_texts(
+    target: Target, data: Path, number: bytes
+) -> None:
+    raw = with_field(b'"n": ' + number + b', "list": [1.10, ' + number + b', "1e999999"]')
+    target.run(write_folder(data, threads=[thread()], messages=[raw]))
+    (n, texts) = target.row(
+        "select extra ->> 'n', extra ->> 'list' from app.chat_messages where account_id = %s"
+    )
+    text = NUMBERS[number]
+    assert (n, texts) == (text, f'[1.10, "{text}", "1e999999"]')
+    assert target.mends("messages", "chat_1") == replaced("n", "list", reason="number_replaced")
+
+
+def test_a_column_that_needs_a_number_takes_no_text_of_one(target: Target, data: Path) -> None:
+    raw = spelled(tool_event())[:-1] + b', "latencyMs": 1e999999}'
+    target.run(write_folder(data, tool_events=[raw]))
+    assert [row[1:3] for row in target.quarantine()] == [("wrong_type", "latencyMs")]
+
+
+class Twice(NamedTuple):
+    """A field that stands twice: how, which is named in the mend, and what the row says."""
+
+    kind: str
+    text: bytes
+    field: str
+    column: str
+    stored: object
+
+
+TWICE = [
+    Twice("messages", b'"content": "y"', "content", "content", "y"),
+    Twice("messages", b'"x": 1, "x": 2', "x", "extra", {"x": 2}),
+    Twice("messages", b'"x": 1, "\\u0078": 2', "x", "extra", {"x": 2}),
+    Twice("messages", b'"x": {"a": 1, "a": 2}', "*", "extra", {"x": {"a": 2}}),
+    Twice(
+        "messages", b'"x": [[{"a": 1, "b": 0, "a": 2}]]', "*", "extra", {"x": [[{"a": 2, "b": 0}]]}
+    ),
+    Twice("threads", b'"title": "y"', "title", "title", "y"),
+    Twice("tool_events", b'"result": {"a": 1, "a": null}', "*", "result", {"a": None}),
+]
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_of_a_field_that_stands_twice_the_last_counts(
+    target: Target, data: Path, case: Twice
+) -> None:
+    raw = spelled(BUILDERS[case.kind]())[:-1] + b", " + case.text + b"}"
+    folder = write_folder(data, **({"threads": [thread()]} | {case.kind: [raw]}))
+    assert fates(target.run(folder))[case.kind].adopted == 1
+    ((record_id, stored),) = target.rows(
+        f"select id, to_jsonb({case.column}) from app.chat_{case.kind} where account_id = %s"
+    )
+    assert stored == case.stored
+    assert target.mends(case.kind, record_id) == replaced(case.field, reason="duplicate_field")
+    query = "select raw from legacy.kept_records where account_id = %s and kind = %s"
+    assert target.row(query, case.kind) == (raw,)
+    assert fates(target.run(folder))[case.kind] == Fates(read=1, unchanged=1)
+
+
+def test_a_preview_cut_within_an_emoji_comes_in(target: Target, data: Path) -> None:
+    """As the old viewer writes it: slice(0, 280) leaves half a pair, which is no text here."""
+    content = "x" * 279 + "🌊"
+    raw = spelled(
+        thread(messageCount=1, lastMessagePreview="x" * 279 + "HALF", lastMessageAt=time(2))
+    ).replace(b"HALF", rb"\ud83c")
+    result = target.run(write_folder(data, threads=[raw], messages=[message(content=content)]))
+    assert fates(result)["threads"] == Fates(read=1, adopted=1)
+    assert fates(result)["messages"] == Fates(read=1, imported=1)
+    assert not target.quarantine()
+    assert not target.made_threads()
+    assert target.thread()["last_message_preview"] == "x" * 279
+    assert target.row("select raw from legacy.kept_records where account_id = %s") == (raw,)
+
+
 # Every reason there is.
 
 
@@ -439,6 +591,7 @@ class Case(NamedTuple):
     field: str | None
     content: dict[str, Content]
     before: dict[str, Content] | None = None
+    on_conflict: OnConflict = "quarantine"
 
 
 REASONS = {
@@ -466,8 +619,22 @@ REASONS = {
     "not_json": Case("messages", None, {"messages": [b"nul"]}),
     "not_an_object": Case("messages", None, {"messages": [b"null"]}),
     "duplicate_field": Case(
-        "messages", None, {"messages": [spelled(message())[:-1] + b', "content": "y"}']}
+        "messages", "content", {"messages": [spelled(message())[:-1] + b', "content": "y"}']}
     ),
+    "character_replaced": Case("threads", "title", {"threads": [thread(title="\0")]}),
+    "number_replaced": Case(
+        "threads", "n", {"threads": [spelled(thread())[:-1] + b', "n": 1e999999}']}
+    ),
+    "conflict_kept": Case(
+        "threads", "id", {"threads": [thread(title="x")]}, {"threads": [thread()]}, "keep"
+    ),
+    "conflict_replaced": Case(
+        "threads", "*", {"threads": [thread(title="x")]}, {"threads": [thread()]}, "replace"
+    ),
+    "cut_off": Case("messages", None, {"messages": b'[{"id": "ch'}),
+    "damaged": Case("messages", None, {"messages": [message(), b"###", message(id="x")]}),
+    "after_end": Case("messages", None, {"messages": b"[] 5"}),
+    "too_large": Case("messages", None, {"messages": [message(content="x" * 2000)]}),
     "missing": Case("messages", "content", {"messages": [message(content=ABSENT)]}),
     "wrong_type": Case("messages", "content", {"messages": [message(content=None)]}),
     "wrong_value": Case("messages", "role", {"messages": [message(role="tool")]}),
@@ -490,6 +657,10 @@ def test_every_reason_is_shown_here(target: Target) -> None:
     assert {code for (code,) in reasons} == set(REASONS)
 
 
+def notes_of(result: ImportResult, reason: str) -> list[Note]:
+    return [note for note in result.notes if note.reason == reason]
+
+
 @pytest.fixture(scope="module")
 def _picky(shared: tuple[Server, Connection]) -> None:
     """Let the table refuse a thread for which the import knows no reason."""
@@ -501,21 +672,21 @@ def _picky(shared: tuple[Server, Connection]) -> None:
 @pytest.mark.usefixtures("_picky")
 @pytest.mark.parametrize("reason", REASONS)
 def test_each_reason_is_named_with_its_fate_file_and_field(
-    target: Target, data: Path, reason: str
+    target: Target, data: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     case = REASONS[reason]
+    monkeypatch.setattr(importer, "RecordFile", partial(RecordFile, most=1000))
     if case.before:
         target.run(write_folder(data, **case.before))
-    result = target.run(write_folder(data, **case.content))
+    result = target.run(write_folder(data, **case.content), on_conflict=case.on_conflict)
     (row,) = target.connection.execute(
         "select fate, meaning from legacy.reasons where code = %s", [reason]
     ).fetchall()
-    notes = {
-        (note.file, note.field, note.fate, note.meaning)
-        for note in result.notes
-        if note.reason == reason
-    }
+    notes = {(note.file, note.field, note.fate, note.meaning) for note in notes_of(result, reason)}
     assert (FILES[case.kind], case.field, *row) in notes
-    assert sum(getattr(file, row[0]) for file in result.files) >= 1
-    sqlstates = [note.sqlstate for note in result.notes if note.reason == reason]
+    count = sum(getattr(file, row[0]) for file in result.files)
+    counted = [each for each in result.reasons if each.reason == reason]
+    assert sum(each.count for each in counted) == count == len(notes_of(result, reason))
+    assert {(each.file, each.field, each.fate, each.meaning) for each in counted} == notes
+    sqlstates = [note.sqlstate for note in notes_of(result, reason)]
     assert sqlstates == [{"not_json": "22P02", "refused": "23514"}.get(reason)] * len(sqlstates)

@@ -43,7 +43,7 @@ def fields(**usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Record]:
 def records(kind: str, strategy: st.SearchStrategy[Record]) -> st.SearchStrategy[list[Any]]:
     """Give a file's records, some of which are none."""
     built = strategy.map(lambda drawn: BUILDERS[kind](**drawn))
-    broken = st.sampled_from([b"5", b"{]", b'{"id": "\\u0000"}'])
+    broken = st.sampled_from([b"5", b'{"id": 01}', b'{"id": "\\u0000"}'])
     return st.lists(st.one_of(built, built, built, built, built, broken), max_size=7)
 
 
@@ -98,7 +98,8 @@ Snapshot = dict[str, list[Any]]
 def rows_that_came_in(target: Target) -> list[tuple[Any, ...]]:
     """Return kind and id of all that an import brought."""
     return target.rows(
-        "select kind, record_id from legacy.source_records where account_id = %s order by 1, 2"
+        "select kind, record_id from legacy.source_records "
+        "where account_id = %s and fate in ('imported', 'adopted') order by 1, 2"
     )
 
 
@@ -142,6 +143,22 @@ BROKEN = """
     from made where thread_id in (select record_id from source where kind = 'threads')
     union all
     select 'refused', raw::text from kept where reason = 'refused'
+    union all
+    select 'adopted and not kept', record_id
+    from source
+    where fate = 'adopted' and not exists (
+        select from legacy.kept_records as k
+        where k.account_id = source.account_id and k.kind = source.kind
+            and k.record_id = source.record_id and k.mends <> '{}' and k.raw is not null
+    )
+    union all
+    select 'left in ' || tableoid::regclass, ordinal::text from legacy.staged_records
+    union all
+    select 'left in ' || tableoid::regclass, ordinal::text from legacy.judged_records
+    union all
+    select 'left in ' || tableoid::regclass, record_id from legacy.known_records
+    union all
+    select 'left in ' || tableoid::regclass, thread_id from legacy.thread_claims
 """
 
 

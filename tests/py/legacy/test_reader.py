@@ -295,7 +295,22 @@ DAMAGED: dict[str, Damaged] = {
         ],
         [],
     ),
+    "one line: a word before a record": Damaged(
+        b'[{"id":1}, 0{"id":2}, {"id":3}]',
+        [(b'{"id":1}', None), (b"0", "damaged"), (b'{"id":2}', None), (b'{"id":3}', None)],
+        ["missing_comma"],
+    ),
+    "loose bytes first, less far in": Damaged(
+        b"[\n@" + laid_out(A, B)[1:],
+        [(b"@", "damaged"), (A, None), (B, None)],
+        ["missing_comma"],
+    ),
     # In rows.
+    "a brace for the opening bracket": Damaged(
+        b"{" + laid_out(A, B)[1:],
+        [(b"{", "damaged"), (A, None), (B, None), (b"]", "damaged")],
+        ["not_an_array", "extra_comma"],
+    ),
     "a row: a line that is cut": Damaged(
         b'{"id":1}\n{"id":"x\n{"id":3}',
         [(b'{"id":1}', None), (b'{"id":"x', "damaged"), (b'{"id":3}', None)],
@@ -707,6 +722,27 @@ def test_a_resumed_reading_counts_all_and_knows_the_position(tmp_path: Path) -> 
     assert [fault.code for fault in file.faults[:2]] == ["byte_order_mark", "not_an_array"]
 
 
+def test_a_resumed_reading_knows_that_a_comma_is_due(tmp_path: Path) -> None:
+    path = write(tmp_path, b"[1, 2 3]")
+    one, two, three = RecordFile(path, batch_records=1).batches()
+    faults = []
+    for point in points([one, two, three]):
+        file = RecordFile(path, batch_records=1)
+        list(file.batches(point))
+        faults.append([fault.code for fault in file.faults])
+    assert faults == [["missing_comma"], ["missing_comma"], []]
+
+
+@pytest.mark.parametrize("length", range(32 * 1024 - 20, 32 * 1024))
+def test_the_next_record_is_found_wherever_the_window_ends(tmp_path: Path, length: int) -> None:
+    cut = b'{\n    "id": "' + b"x" * length
+    assert read(write(tmp_path, laid_out(A, cut, B)), window_bytes=1).found == [
+        (A, None),
+        (cut, "damaged"),
+        (B, None),
+    ]
+
+
 def test_a_file_can_be_read_twice(tmp_path: Path) -> None:
     file = RecordFile(write(tmp_path, b"[1 2]"))
     for _ in range(2):
@@ -776,13 +812,14 @@ def test_a_huge_string_takes_little_memory(tmp_path: Path, end: bytes) -> None:
 
 
 class Work:
-    """Counts what the reader does: bytes that it read, and steps of its walks."""
+    """Counts what the reader does: bytes that it read or tried, and steps of its walks."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bytes = 0
         self.steps = 0
         read_bytes = reader._Source.read  # noqa: SLF001
         step = reader._Walk._step  # noqa: SLF001
+        try_part = reader._Splitter._try  # noqa: SLF001
 
         def counted_read(source: Any, offset: int, size: int) -> bytes:  # noqa: ANN401
             data = read_bytes(source, offset, size)
@@ -793,6 +830,11 @@ class Work:
             self.steps += 1
             return step(walk, state)
 
+        def counted_try(splitter: Any, cut: int) -> Any:  # noqa: ANN401
+            self.bytes += cut - splitter._at  # noqa: SLF001
+            return try_part(splitter, cut)
+
+        monkeypatch.setattr(reader._Splitter, "_try", counted_try)  # noqa: SLF001
         monkeypatch.setattr(reader._Source, "read", counted_read)  # noqa: SLF001
         monkeypatch.setattr(reader._Walk, "_step", counted_step)  # noqa: SLF001
 
@@ -807,6 +849,7 @@ NOTHING_BUT: dict[str, tuple[bytes, bytes, bytes]] = {
     "brackets that open, and damage": (b"[\n", b'  {"id": [\n', b"@ :"),
     "brackets that open and some that close": (b"[\n", b'  {"id": [\n  {"id": []},\n', b'"\n'),
     "one value": (b"[", b'{"id":1,"a":[', b""),
+    "damage behind a value, in rows": (b"", b"  1 {@\n  {\n", b""),
     "loose bytes": (b"[\n", b"  @\n  {\n", b""),
     "loose bytes in rows": (b"", b"@\n", b"{"),
     "words": (b"[", b"nul ", b""),

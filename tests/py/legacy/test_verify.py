@@ -18,6 +18,7 @@ from harness.settings import EXAMPLES
 from tests.py.legacy.builders import (
     ABSENT,
     OTHER_SESSION,
+    Record,
     Target,
     finished,
     message,
@@ -166,9 +167,11 @@ MESSAGES = [
     message(id="chat_4", role="tool"),
     message(id="chat_2", threadId=ABSENT, createdAt=time(5), updatedAt=time(6)),
     message(id="chat_5", content="half \ud83c"),
+    message(id="chat_6"),
+    message(id="chat_6"),
 ]
-THREADS = [thread_of([*MESSAGES[:3], MESSAGES[5]], note=1), thread(id="thread_2", status="odd")]
-TOOL_EVENTS = [
+THREADS = [thread_of([*MESSAGES[:3], *MESSAGES[5:7]], note=1), thread(id="thread_2", status="odd")]
+TOOL_EVENTS: list[Record | bytes] = [
     bytes_of(
         finished(
             latencyMs=5,
@@ -383,11 +386,11 @@ def change_books(target: Target, assignment: str) -> None:
     assert changed.rowcount == 1
 
 
-FATES = "iaiqua"
+FATES = "iaiquaiu"
 """What becomes of the messages."""
 
 
-@pytest.mark.parametrize("place", range(1, 7))
+@pytest.mark.parametrize("place", range(1, 9))
 @pytest.mark.parametrize("letter", "iuaq")
 def test_a_changed_letter_is_found(imported: Target, folder: Path, place: int, letter: str) -> None:
     if FATES[place - 1] == letter:
@@ -413,7 +416,7 @@ def test_a_batch_that_is_gone_is_found(imported: Target, folder: Path) -> None:
         [imported.account],
     )
     result = verify(imported, folder)
-    assert counts(result, "messages") == {"checked": 6, "different": 6, "more": 4}
+    assert counts(result, "messages") == {"checked": 8, "different": 8, "more": 5}
 
 
 @pytest.mark.parametrize("column", ["sha256 = sha256('x')", "size_bytes = 1", "read_count = 5"])
