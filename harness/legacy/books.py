@@ -95,8 +95,9 @@ class Ledger:
 class Books:
     """The books of an account's last finished run, and the rows they are about.
 
-    Rows are looked up one by one by their keys, in subqueries that offset 0 keeps apart: a
-    planner that knows nothing of an account yet would read all of its rows for each thousand.
+    Rows are looked up by their keys, with the account as a column and not as a constant: of a
+    constant that the statistics do not have, as right after an import, the planner thinks that it
+    has one row, takes any index that begins with the account, and reads all of its rows each time.
     """
 
     def __init__(self, connection: Connection, account_id: str) -> None:
@@ -195,18 +196,22 @@ class Books:
         read = ", ".join(_READ[column.shape].format(column.name) for column in columns + derived)
         found = self._rows(
             f"""
+            with wanted as materialized (
+                select %s::uuid as account_id, unnest(%s::text[]) as id
+            )
+
             select wanted.id, standing.*
-            from unnest(%s::text[]) as wanted (id)
+            from wanted
             cross join lateral (
                 select row_version, {read}
                 from {_TABLES[kind]} as row
-                where row.account_id = %s
+                where row.account_id = wanted.account_id
                     and row.id = wanted.id
                 offset 0
             ) as standing
             """,  # noqa: S608 - names from here
-            list(ids),
             self._account_id,
+            list(ids),
         )
         return {
             record_id: Row(
@@ -221,16 +226,20 @@ class Books:
         """Return what the messages of threads say of them."""
         found = self._rows(
             """
+            with thread as materialized (
+                select %s::uuid as account_id, unnest(%s::text[]) as id
+            )
+
             select
                 thread.id,
                 counted.message_count,
                 newest.content,
                 newest.created_at
-            from unnest(%s::text[]) as thread (id)
+            from thread
             cross join lateral (
                 select count(*) as message_count
                 from app.chat_messages as message
-                where message.account_id = %s
+                where message.account_id = thread.account_id
                     and message.thread_id = thread.id
             ) as counted
             left join lateral (
@@ -238,35 +247,38 @@ class Books:
                     left(message.content, 280) as content,
                     (extract(epoch from message.created_at) * 1000000)::bigint as created_at
                 from app.chat_messages as message
-                where message.account_id = %s
+                where message.account_id = thread.account_id
                     and message.thread_id = thread.id
                 order by message.created_at desc, message.id desc
                 limit 1
             ) as newest
                 on true
             """,
+            self._account_id,
             list(ids),
-            self._account_id,
-            self._account_id,
         )
         return {thread_id: _by_name(DERIVED, values) for thread_id, *values in found}
 
     def _kept_of(self, kind: str, ids: Sequence[str]) -> dict[str, Kept]:
         found = self._rows(
             """
+            with wanted as materialized (
+                select %s::uuid as account_id, unnest(%s::text[]) as id
+            )
+
             select wanted.id, kept.*
-            from unnest(%s::text[]) as wanted (id)
+            from wanted
             cross join lateral (
                 select mends::text, sha256(raw), row_version, run_id, ordinal, byte_offset
                 from legacy.kept_records as row
-                where row.account_id = %s
+                where row.account_id = wanted.account_id
                     and row.kind = %s
                     and row.record_id = wanted.id
                 offset 0
             ) as kept
             """,
-            list(ids),
             self._account_id,
+            list(ids),
             kind,
         )
         return {record_id: Kept(*values) for record_id, *values in found}
@@ -284,9 +296,10 @@ class Books:
 
     def _quarantined_at(self, kind: str, first: int, last: int) -> dict[int, Quarantined]:
         found = self._rows(
-            "select ordinal, reason, sha256(raw), raw_sha256, byte_offset from legacy.quarantine "
-            "where account_id = %s and last_run_id = %s and kind = %s "
-            "and ordinal between %s and %s",
+            "select kept.ordinal, kept.reason, sha256(kept.raw), kept.raw_sha256, kept.byte_offset "
+            "from (select %s::uuid as account_id offset 0) as owner "
+            "inner join legacy.quarantine as kept on owner.account_id = kept.account_id "
+            "where kept.last_run_id = %s and kept.kind = %s and kept.ordinal between %s and %s",
             self._account_id,
             self.run_id,
             kind,
@@ -298,10 +311,12 @@ class Books:
     def met_since(self, kind: str, sums: Sequence[bytes]) -> dict[bytes, Quarantined]:
         """Return what a later run, that did not finish, met again and noted as its own."""
         found = self._rows(
-            "select distinct on (raw_sha256) reason, sha256(raw), raw_sha256, byte_offset "
-            "from legacy.quarantine "
-            "where account_id = %s and kind = %s and raw_sha256 = any(%s) and last_run_id > %s "
-            "order by raw_sha256",
+            "select distinct on (kept.raw_sha256) "
+            "kept.reason, sha256(kept.raw), kept.raw_sha256, kept.byte_offset "
+            "from (select %s::uuid as account_id offset 0) as owner "
+            "inner join legacy.quarantine as kept on owner.account_id = kept.account_id "
+            "where kept.kind = %s and kept.raw_sha256 = any(%s) and kept.last_run_id > %s "
+            "order by kept.raw_sha256",
             self._account_id,
             kind,
             list(sums),

@@ -224,6 +224,7 @@ class _Importer:
         if self._request.jobs == 1 or self._request.dry_run or stages or kind == "threads":
             bring_in_one_by_one(self._connection, batches, bring, done)
             return
+        failed: psycopg.Error | None = None
         with ExitStack() as stack:
             others = [
                 stack.enter_context(connect(self._server, "import"))
@@ -231,7 +232,13 @@ class _Importer:
             ]
             for other in others:
                 steps.become_importer(other)
-            bring_in_side_by_side([self._connection, *others], batches, bring, done)
+            try:
+                bring_in_side_by_side([self._connection, *others], batches, bring, done)
+            except psycopg.Error as error:
+                failed = error
+        if failed:
+            # Not before the others are closed: each would take it for its own, and show its text.
+            raise failed
 
     def _size(self, kind: str) -> int:
         path = self._paths[kind]

@@ -76,7 +76,7 @@ immutable
 parallel safe
 as $$
     select case
-        when p_items @? '$[*].keyvalue().key ? (@ != "path" && @ != "ruleId" && @ != "snippet" && @ != "severity" && @ != "label")'
+        when p_items @? '$[*] ? (@.type() == "object").keyvalue().key ? (@ != "path" && @ != "ruleId" && @ != "snippet" && @ != "severity" && @ != "label")'
             then legacy.wrapped(p_items, '{path,ruleId,snippet,severity,label}')
         else p_items
     end
@@ -90,7 +90,7 @@ immutable
 parallel safe
 as $$
     select case
-        when p_items @? '$[*].keyvalue().key ? (@ != "eventIndex" && @ != "displayIndex" && @ != "eventId" && @ != "eventType" && @ != "summary")'
+        when p_items @? '$[*] ? (@.type() == "object").keyvalue().key ? (@ != "eventIndex" && @ != "displayIndex" && @ != "eventId" && @ != "eventType" && @ != "summary")'
             then legacy.wrapped(p_items, '{eventIndex,displayIndex,eventId,eventType,summary}')
         else p_items
     end

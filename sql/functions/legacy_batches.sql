@@ -21,6 +21,7 @@ declare
     v_is_clean boolean;
     v_expected_count bigint;
     v_brought_count bigint;
+    v_thread_ids text[];
     v_knows_any boolean := exists (select from legacy.known_records where run_id = p_run_id);
 begin
     with message as materialized (
@@ -96,7 +97,6 @@ begin
                     limit 1
                 ) as known
                     on true
-                order by staged.ordinal
                 offset 0
             ) as decoded
             offset 0
@@ -133,8 +133,8 @@ begin
         from message
         where message.known_id is null
             and (select verdict.is_clean from verdict)
-        -- Neighbours in the indexes come in together.
-        order by message.session_id, message.thread_id, message.created_at
+        -- Neighbours in the indexes come in together; numbers are sorted faster than texts.
+        order by case when p_is_build then 0 else hashtextextended(message.thread_id, 0) end, message.ordinal
         returning 1
     ),
 
@@ -145,11 +145,8 @@ begin
             record_ids = counted.record_ids,
             byte_offsets = counted.byte_offsets,
             record_sha256s = counted.record_sha256s,
-            thread_ids = array(
-                select distinct message.thread_id
-                from message
-                where message.known_id is null
-            ),
+            thread_ids = touched.thread_ids,
+            thread_counts = touched.thread_counts,
             session_ids = met.session_ids,
             sessions_began = met.sessions_began,
             sessions_ended = met.sessions_ended
@@ -176,6 +173,19 @@ begin
                 group by message.session_id
             ) as session
         ) as met
+        cross join (
+            select
+                array_agg(thread.id) as thread_ids,
+                array_agg(thread.message_count) as thread_counts
+            from (
+                select
+                    message.thread_id as id,
+                    count(*) as message_count
+                from message
+                where message.known_id is null
+                group by message.thread_id
+            ) as thread
+        ) as touched
         where batch.run_id = p_run_id
             and batch.kind = 'messages'
             and batch.number = p_number
@@ -185,10 +195,16 @@ begin
     select
         verdict.is_clean,
         verdict.expected_count,
-        (select count(*) from brought)
-    into v_is_clean, v_expected_count, v_brought_count
+        (select count(*) from brought),
+        array(
+            select distinct message.thread_id
+            from message
+            where message.known_id is null
+        )
+    into v_is_clean, v_expected_count, v_brought_count, v_thread_ids
     from verdict;
 
+    perform legacy.check_no_thread_is_made(p_run_id, p_account_id, v_thread_ids);
     return legacy.check_brought(v_is_clean, v_expected_count, v_brought_count);
 exception
     when others then
@@ -220,6 +236,7 @@ declare
     v_is_clean boolean;
     v_expected_count bigint;
     v_brought_count bigint;
+    v_thread_ids text[];
     v_knows_any boolean := exists (select from legacy.known_records where run_id = p_run_id);
 begin
     with tool_event as materialized (
@@ -302,7 +319,6 @@ begin
                     limit 1
                 ) as known
                     on true
-                order by staged.ordinal
                 offset 0
             ) as decoded
             offset 0
@@ -342,7 +358,7 @@ begin
         from tool_event
         where tool_event.known_id is null
             and (select verdict.is_clean from verdict)
-        order by tool_event.session_id, tool_event.started_at
+        order by case when p_is_build then 0 else hashtextextended(tool_event.session_id, 0) end, tool_event.ordinal
         returning 1
     ),
 
@@ -388,10 +404,16 @@ begin
     select
         verdict.is_clean,
         verdict.expected_count,
-        (select count(*) from brought)
-    into v_is_clean, v_expected_count, v_brought_count
+        (select count(*) from brought),
+        array(
+            select distinct tool_event.thread_id
+            from tool_event
+            where tool_event.known_id is null
+        )
+    into v_is_clean, v_expected_count, v_brought_count, v_thread_ids
     from verdict;
 
+    perform legacy.check_no_thread_is_made(p_run_id, p_account_id, v_thread_ids);
     return legacy.check_brought(v_is_clean, v_expected_count, v_brought_count);
 exception
     when others then
@@ -402,6 +424,28 @@ exception
 end;
 $$;
 comment on function legacy.bring_plain_tool_events(bigint, uuid, bigint, bigint, bigint, boolean) is 'Brings all tool events of a batch in at once, if all are plain, in threads or sessions that are there, and in nobody''s way; else does nothing and returns false.';
+
+create or replace function legacy.check_no_thread_is_made(p_run_id bigint, p_account_id uuid, p_thread_ids text[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if exists (
+        select
+        from legacy.made_threads as made
+        where made.account_id = p_account_id
+            and made.run_id = p_run_id
+            and made.reason = 'thread_missing'
+            and made.thread_id = any(p_thread_ids)
+    ) then
+        raise exception 'a record is to be adopted into a thread that was made'
+            using errcode = 'foreign_key_violation';
+    end if;
+end;
+$$;
+comment on function legacy.check_no_thread_is_made(bigint, uuid, text[]) is 'Fails if one of the threads is in no file, but made by this run, perhaps a moment ago in a batch at the same time: records that name it are adopted, wherever batches are cut.';
 
 create or replace function legacy.check_brought(p_is_clean boolean, p_expected_count bigint, p_brought_count bigint)
 returns boolean
@@ -790,6 +834,15 @@ begin
                     and thread.session_id = candidate.session_id
                     and thread.id = candidate.thread_id
             )
+            -- Made by this run: then it is one of the records that it was made for.
+            and not exists (
+                select
+                from legacy.made_threads as made
+                where made.account_id = p_account_id
+                    and made.thread_id = candidate.thread_id
+                    and made.run_id = p_run_id
+                    and made.reason = 'thread_missing'
+            )
         end;
 
     begin
@@ -965,7 +1018,8 @@ begin
     set
         fates = settled.fates,
         record_ids = settled.record_ids,
-        thread_ids = coalesce(batch.thread_ids, '{}') || settled.thread_ids,
+        thread_ids = coalesce(batch.thread_ids, '{}') || touched.thread_ids,
+        thread_counts = coalesce(batch.thread_counts, '{}') || touched.thread_counts,
         session_ids = coalesce(batch.session_ids, '{}') || met.session_ids,
         sessions_began = coalesce(batch.sessions_began, '{}') || met.sessions_began,
         sessions_ended = coalesce(batch.sessions_ended, '{}') || met.sessions_ended
@@ -979,13 +1033,7 @@ begin
                     else coalesce(judged.record_id, entry.record_id)
                 end
                 order by entry.place
-            ) as record_ids,
-            coalesce(
-                array_agg(distinct judged.thread_id) filter (
-                    where p_kind = 'messages' and judged.fate in ('imported', 'adopted')
-                ),
-                '{}'
-            ) as thread_ids
+            ) as record_ids
         from legacy.import_batches as open_batch
         cross join lateral unnest(open_batch.record_ids) with ordinality as entry (record_id, place)
         left join legacy.judged_records as judged
@@ -1025,6 +1073,34 @@ begin
             group by judged.session_id
         ) as session
     ) as met
+    cross join lateral (
+        select
+            coalesce(array_agg(thread.id), '{}') as thread_ids,
+            coalesce(array_agg(thread.message_count), '{}') as thread_counts
+        from (
+            select
+                place.thread_id as id,
+                sum(place.message_count) as message_count
+            from legacy.import_batches as open_batch
+            inner join legacy.judged_records as judged
+                on judged.ordinal between open_batch.first_ordinal and open_batch.first_ordinal + open_batch.record_count - 1
+            cross join lateral (
+                values
+                (judged.thread_id, 1::bigint),
+                -- One that it was moved away from.
+                (judged.mends -> '*' -> 'from' ->> 'threadId', 0)
+            ) as place (thread_id, message_count)
+            where open_batch.run_id = p_run_id
+                and open_batch.kind = p_kind
+                and open_batch.number = settled.number
+                and judged.run_id = p_run_id
+                and judged.kind = p_kind
+                and p_kind = 'messages'
+                and judged.fate in ('imported', 'adopted')
+                and place.thread_id is not null
+            group by place.thread_id
+        ) as thread
+    ) as touched
     where batch.run_id = p_run_id
         and batch.kind = p_kind
         and batch.number = settled.number;

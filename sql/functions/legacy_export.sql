@@ -44,16 +44,6 @@ comment on column legacy.current_records.began_at is 'created_at, or started_at 
 comment on column legacy.current_records.row_version is 'The row''s.';
 comment on column legacy.current_records.record is 'The row as a record, mends not taken back.';
 
-create or replace function legacy.exported_bytes(p_record jsonb, p_mends jsonb)
-returns bytea
-language sql
-immutable
-parallel safe
-as $$
-    select convert_to(legacy.unmended(p_record, p_mends)::text, 'UTF8')
-$$;
-comment on function legacy.exported_bytes(jsonb, jsonb) is 'A row''s record as the bytes of its JSON text, mends taken back. Postgres writes the text, so no digit of a number is lost.';
-
 create or replace function legacy.export_batch(p_account_id uuid, p_run_id bigint, p_kind text, p_number bigint)
 returns table (ordinal bigint, byte_offset bigint, reason text, is_raw boolean, content bytea)
 language plpgsql
@@ -62,11 +52,12 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 begin
-    -- Each record is looked up by its key, in subqueries that offset 0 keeps apart: a planner that knows nothing
-    -- of an account, as right after its import, takes it for a few rows and would read all of them for each.
+    -- Each record is looked up by its key. The account is a column of place, and no constant: of a constant that the
+    -- statistics do not have, as right after an import, the planner thinks it has one row, and takes any index.
     return query
         with place as materialized (
             select
+                p_account_id as account_id,
                 batch.first_ordinal + entry.place - 1 as ordinal,
                 entry.byte_offset,
                 entry.fate,
@@ -91,7 +82,8 @@ begin
             coalesce(kept.row_version = standing.row_version and kept.raw is not null, false),
             case
                 when kept.row_version = standing.row_version and kept.raw is not null then kept.raw
-                else legacy.exported_bytes(standing.record, kept.mends)
+                when kept.mends is null then convert_to(standing.record::text, 'UTF8')
+                else convert_to(legacy.unmended(standing.record, kept.mends)::text, 'UTF8')
             end
         from place
         cross join lateral (
@@ -99,7 +91,7 @@ begin
                 found.row_version,
                 found.record
             from legacy.current_records as found
-            where found.account_id = p_account_id
+            where found.account_id = place.account_id
                 and found.kind = p_kind
                 and found.record_id = place.record_id
             offset 0
@@ -110,7 +102,7 @@ begin
                 found.raw,
                 found.mends
             from legacy.kept_records as found
-            where found.account_id = p_account_id
+            where found.account_id = place.account_id
                 and found.kind = p_kind
                 and found.record_id = place.record_id
             offset 0
@@ -133,7 +125,7 @@ begin
                     here.reason,
                     here.raw
                 from legacy.quarantine as here
-                where here.account_id = p_account_id
+                where here.account_id = place.account_id
                     and here.last_run_id = p_run_id
                     and here.kind = p_kind
                     and here.ordinal = place.ordinal
@@ -145,7 +137,7 @@ begin
                     elsewhere.reason,
                     elsewhere.raw
                 from legacy.quarantine as elsewhere
-                where elsewhere.account_id = p_account_id
+                where elsewhere.account_id = place.account_id
                     and elsewhere.kind = p_kind
                     and elsewhere.raw_sha256 = place.sha256
                 limit 1
@@ -259,7 +251,8 @@ begin
             coalesce(kept.row_version = standing.row_version and kept.raw is not null, false),
             case
                 when kept.row_version = standing.row_version and kept.raw is not null then kept.raw
-                else legacy.exported_bytes(standing.record, kept.mends)
+                when kept.mends is null then convert_to(standing.record::text, 'UTF8')
+                else convert_to(legacy.unmended(standing.record, kept.mends)::text, 'UTF8')
             end
         from legacy.current_records as standing
         left join legacy.kept_records as kept

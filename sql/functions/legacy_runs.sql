@@ -1,9 +1,9 @@
 -- A run of the import, from its beginning to its checked end. How a batch comes in is in legacy_batches.sql.
 -- A client calls, as the role importer:
 --   legacy.interrupted_run, to learn where a run that was interrupted can go on; legacy.begin_import;
---   for each batch of each file, in a transaction: COPY into legacy.staged_records and legacy.import_batch;
+--   once a connection legacy.open_staging; for each batch of each file, in a transaction: COPY into pg_temp.staged_records and legacy.import_batch;
 --   at the end of each file legacy.register_file; at the end legacy.finish_import.
--- Into empty tables it may stage all batches first (legacy.stage_batch) and load them at once: legacy.begin_build, legacy.load_batch, legacy.end_build.
+-- Into empty tables it may stage all batches first (COPY into legacy.staged_records, and legacy.stage_batch) and load them at once: legacy.begin_build, legacy.load_batch, legacy.end_build.
 -- Every function a client calls is SECURITY DEFINER because importer itself may touch no table of account data.
 set local role import_definer;
 
@@ -283,12 +283,13 @@ begin
     from legacy.import_runs as run
     inner join legacy.import_batches as batch
         on run.id = batch.run_id
-    cross join lateral unnest(batch.record_sha256s, batch.record_ids) as entry (sha256, record_id)
+    cross join lateral unnest(batch.record_sha256s, batch.record_ids, string_to_array(batch.fates, null))
+        as entry (sha256, record_id, fate)
     where run.account_id = p_account_id
         and run.id <> p_run_id
         and entry.record_id is not null
         and entry.sha256 <> ''
-        -- Replaced since: the database has another record of this id.
+        -- Replaced since, before this run: the database has another record of this id.
         and not exists (
             select
             from legacy.kept_records as kept
@@ -297,16 +298,17 @@ begin
                 and kept.record_id = entry.record_id
                 and kept.mends -> '*' ->> 'reason' = 'conflict_replaced'
                 and kept.run_id > run.id
+                and kept.run_id <> p_run_id
         )
-        -- Not the database's content: the database kept another.
-        and not exists (
+        -- Not the database's content: the database kept another, whatever was said of the record in a later run.
+        and not (entry.fate = 'u' and exists (
             select
             from legacy.quarantine as kept
             where kept.account_id = p_account_id
                 and kept.kind = batch.kind
                 and kept.raw_sha256 = entry.sha256
-                and kept.reason = 'conflict_kept'
-        );
+                and kept.reason in ('conflict_kept', 'conflict', 'id_in_use', 'duplicate_id')
+        ));
 
     analyze legacy.known_records;
 end;
@@ -354,17 +356,40 @@ as $$
 begin
     perform legacy.check_run(p_run_id, p_attempt);
 
-    insert into legacy.import_files (run_id, kind, file_name, sha256, size_bytes, read_count, faults)
+    insert into legacy.import_files as file (run_id, kind, file_name, sha256, size_bytes, read_count, faults)
     values (p_run_id, p_kind, p_file_name, p_sha256, p_size_bytes, p_read_count, p_faults)
     on conflict (run_id, kind) do update
         set
             sha256 = excluded.sha256,
             size_bytes = excluded.size_bytes,
             read_count = excluded.read_count,
-            faults = excluded.faults;
+            faults = legacy.all_faults(file.faults, excluded.faults);
 end;
 $$;
 comment on function legacy.register_file(bigint, bigint, text, text, bytea, bigint, bigint, jsonb) is 'Says what file a run read to its end, how many elements the reader counted in it, and what was wrong with the file itself. sha256 and size null: there was no file.';
+
+create or replace function legacy.all_faults(p_known jsonb, p_found jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+as $$
+    -- A resumed run does not see again what stands before the place where it goes on; and behind bytes that
+    -- follow the end of the array it looks for that end in vain.
+    select coalesce(jsonb_agg(fault.value order by (fault.value ->> 'offset')::bigint, fault.value ->> 'code'), '[]')
+    from (
+        select known.value
+        from jsonb_array_elements(p_known) as known
+
+        union
+
+        select found.value
+        from jsonb_array_elements(p_found) as found
+        where not p_known @> jsonb_build_array(jsonb_build_object('code', found.value ->> 'code'))
+            and not (found.value ->> 'code' = 'no_end' and p_known @> '[{"code": "after_end"}]')
+    ) as fault
+$$;
+comment on function legacy.all_faults(jsonb, jsonb) is 'The faults of a file that are known already and those that were found now, each code once, in the order of the file.';
 
 create or replace function legacy.widen_sessions(p_run_id bigint)
 returns void
@@ -775,21 +800,20 @@ select
     run.account_id,
     batch.run_id,
     batch.kind,
-    batch.first_ordinal + entry.place - 1 as ordinal,
     entry.byte_offset,
+    entry.record_id,
+    entry.sha256,
+    batch.first_ordinal + entry.place - 1 as ordinal,
     case substr(batch.fates, entry.place::integer, 1)
         when 'i' then 'imported'
         when 'u' then 'unchanged'
         when 'a' then 'adopted'
         when 'q' then 'quarantined'
-    end as fate,
-    entry.record_id,
-    entry.sha256
+    end as fate
 from legacy.import_batches as batch
 inner join legacy.import_runs as run
     on batch.run_id = run.id
-cross join lateral unnest(batch.record_ids, batch.byte_offsets, batch.record_sha256s)
-with ordinality as entry (record_id, byte_offset, sha256, place);
+cross join unnest(batch.record_ids, batch.byte_offsets, batch.record_sha256s) with ordinality as entry (record_id, byte_offset, sha256, place);
 comment on view legacy.source_records is 'Every record that a run read, with what became of it. A view of legacy.import_batches; ask it for a run, or it unpacks all of them.';
 comment on column legacy.source_records.account_id is 'The account it was meant for.';
 comment on column legacy.source_records.run_id is 'The run.';

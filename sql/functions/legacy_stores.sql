@@ -39,6 +39,40 @@ as $$
 $$;
 comment on function legacy.came_from(uuid, text, text, jsonb) is 'Whether the row of an id is what this record would give, layout and order of fields aside.';
 
+create or replace function legacy.is_same(p_run_id bigint, p_account_id uuid, p_kind text, p_id text, p_record jsonb)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+    -- Of this run: compared as two records of one batch are, so that it does not count where batches are cut.
+    select case
+        when first_of_run.raw is not null then coalesce((legacy.read_json(first_of_run.raw)).record = p_record, false)
+        else legacy.came_from(p_account_id, p_kind, p_id, p_record)
+    end
+    from (
+        select coalesce(
+            (
+                select claim.raw
+                from legacy.thread_claims as claim
+                where p_kind = 'threads'
+                    and claim.account_id = p_account_id
+                    and claim.run_id = p_run_id
+                    and claim.thread_id = p_id
+            ),
+            (
+                select kept.raw
+                from legacy.kept_records as kept
+                where kept.account_id = p_account_id
+                    and kept.kind = p_kind
+                    and kept.record_id = p_id
+                    and kept.run_id = p_run_id
+            )
+        ) as raw
+    ) as first_of_run
+$$;
+comment on function legacy.is_same(bigint, uuid, text, text, jsonb) is 'Whether a record says what the database has of its id, or what the record of this run said that brought it.';
+
 create or replace function legacy.find_conflicts(p_run_id bigint, p_account_id uuid, p_kind text)
 returns void
 language plpgsql
@@ -57,7 +91,7 @@ begin
     from (
         select
             candidate.ordinal,
-            legacy.came_from(p_account_id, p_kind, candidate.record_id, candidate.record) as is_same
+            legacy.is_same(p_run_id, p_account_id, p_kind, candidate.record_id, candidate.record) as is_same
         from legacy.judged_records as candidate
         where candidate.run_id = p_run_id
             and candidate.kind = p_kind
@@ -90,9 +124,10 @@ begin
         from legacy.import_runs as run
         inner join legacy.import_batches as batch
             on run.id = batch.run_id
-        cross join lateral unnest(batch.record_ids) as entry (record_id)
+        cross join lateral unnest(batch.record_ids, string_to_array(batch.fates, null)) as entry (record_id, fate)
         where run.account_id = p_account_id
             and batch.kind = p_kind
+            and entry.fate in ('i', 'a')
             and entry.record_id = any(array(
                 select candidate.record_id
                 from legacy.judged_records as candidate
@@ -139,29 +174,40 @@ begin
             and reason in ('conflict', 'id_in_use');
     elsif v_on_conflict = 'replace' then
         -- The first of an id replaces the row, in its session: a thread or message does not move to another.
+        -- Those behind it meet what it said.
         update legacy.judged_records as judged
         set
-            fate = null,
-            reason = null,
-            field = null,
-            mends = judged.mends || jsonb_build_object('*', jsonb_build_object(
-                'reason', 'conflict_replaced',
-                'from', legacy.row_json(p_account_id, p_kind, judged.record_id)
-            ))
+            fate = case
+                when judged.ordinal = replacing.ordinal then null
+                when judged.record = replacing.record then 'unchanged'
+                else 'quarantined'
+            end,
+            reason = case when judged.ordinal > replacing.ordinal and judged.record <> replacing.record then 'duplicate_id' end,
+            field = case when judged.ordinal > replacing.ordinal and judged.record <> replacing.record then 'id' end,
+            mends = judged.mends || case
+                when judged.ordinal > replacing.ordinal then '{}'
+                else jsonb_build_object('*', jsonb_build_object(
+                    'reason', 'conflict_replaced',
+                    'from', legacy.row_json(p_account_id, p_kind, judged.record_id)
+                ))
+            end
         from (
-            select
+            select distinct on (candidate.record_id)
+                candidate.record_id,
                 candidate.ordinal,
-                row_number() over (partition by candidate.record_id order by candidate.ordinal) as place
+                candidate.record
             from legacy.judged_records as candidate
             where candidate.run_id = p_run_id
                 and candidate.kind = p_kind
                 and candidate.reason in ('conflict', 'id_in_use')
                 and legacy.row_json(p_account_id, p_kind, candidate.record_id) ->> 'sessionId' = candidate.session_id
-        ) as ranked
+            order by candidate.record_id, candidate.ordinal
+        ) as replacing
         where judged.run_id = p_run_id
             and judged.kind = p_kind
-            and judged.ordinal = ranked.ordinal
-            and ranked.place = 1;
+            and judged.record_id = replacing.record_id
+            and judged.ordinal >= replacing.ordinal
+            and (judged.fate = 'unchanged' or judged.reason in ('conflict', 'id_in_use'));
     end if;
 end;
 $$;
@@ -384,6 +430,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_thread_ids text[] := array(select jsonb_object_keys(p_mends));
 begin
     insert into legacy.kept_records as kept (account_id, kind, record_id, mends, raw, run_id, ordinal, byte_offset)
     select
@@ -416,7 +464,7 @@ begin
                 and claim.run_id = p_run_id
                 and claim.number = earlier.number
                 and earlier.first_ordinal + letter.place - 1 = claim.ordinal
-                and p_mends ? claim.thread_id
+                and claim.thread_id = any(v_thread_ids)
         where earlier.run_id = p_run_id
             and earlier.kind = 'threads'
         group by earlier.number
@@ -479,15 +527,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    delete from legacy.made_threads as made
-    using legacy.judged_records as judged
-    where judged.run_id = p_run_id
-        and judged.kind = 'threads'
-        and judged.fate is null
-        and made.account_id = p_account_id
-        and made.thread_id = judged.record_id;
-
-    insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
+    insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, is_new, record, raw)
     select
         p_account_id,
         judged.record_id,
@@ -495,6 +535,12 @@ begin
         batch.number,
         judged.ordinal,
         judged.byte_offset,
+        not judged.mends ? '*' and not exists (
+            select
+            from legacy.made_threads as made
+            where made.account_id = p_account_id
+                and made.thread_id = judged.record_id
+        ),
         jsonb_build_object(
             'messageCount', judged.record -> 'messageCount',
             'lastMessagePreview', judged.record -> 'lastMessagePreview',
@@ -509,6 +555,14 @@ begin
     where judged.run_id = p_run_id
         and judged.kind = 'threads'
         and judged.fate is null;
+
+    delete from legacy.made_threads as made
+    using legacy.judged_records as judged
+    where judged.run_id = p_run_id
+        and judged.kind = 'threads'
+        and judged.fate is null
+        and made.account_id = p_account_id
+        and made.thread_id = judged.record_id;
 end;
 $$;
 comment on function legacy.note_threads(bigint, uuid) is 'Notes what the records of threads that came in say of their messages, and that these threads are no made ones any more.';
@@ -939,29 +993,49 @@ as $$
             newest.created_at as last_message_at
         from (
             select
-                run.account_id,
-                entry.thread_id
-            from legacy.import_runs as run
-            inner join legacy.import_batches as batch
-                on run.id = batch.run_id
-            cross join lateral unnest(batch.thread_ids) as entry (thread_id)
-            where run.id = p_run_id
+                met.account_id,
+                met.thread_id,
+                sum(met.message_count) as message_count,
+                bool_or(met.is_new) as is_new
+            from (
+                select
+                    run.account_id,
+                    entry.thread_id,
+                    entry.message_count,
+                    false as is_new
+                from legacy.import_runs as run
+                inner join legacy.import_batches as batch
+                    on run.id = batch.run_id
+                cross join lateral unnest(batch.thread_ids, batch.thread_counts) as entry (thread_id, message_count)
+                where run.id = p_run_id
 
-            union
+                union all
 
-            select
-                claim.account_id,
-                claim.thread_id
-            from legacy.import_runs as run
-            inner join legacy.thread_claims as claim
-                on run.account_id = claim.account_id and run.id = claim.run_id
-            where run.id = p_run_id
+                select
+                    claim.account_id,
+                    claim.thread_id,
+                    0,
+                    claim.is_new
+                from legacy.import_runs as run
+                inner join legacy.thread_claims as claim
+                    on run.account_id = claim.account_id and run.id = claim.run_id
+                where run.id = p_run_id
+            ) as met
+            group by met.account_id, met.thread_id
         ) as touched
+        inner join app.chat_threads as had
+            on touched.account_id = had.account_id and touched.thread_id = had.id
         cross join lateral (
-            select count(*) as message_count
-            from app.chat_messages as message
-            where message.account_id = touched.account_id
-                and message.thread_id = touched.thread_id
+            -- A thread that came with this run has what came in, and what the application wrote to it since.
+            select case
+                when touched.is_new then had.message_count + touched.message_count
+                else (
+                    select count(*)
+                    from app.chat_messages as message
+                    where message.account_id = touched.account_id
+                        and message.thread_id = touched.thread_id
+                )
+            end as message_count
         ) as counted
         left join lateral (
             select

@@ -1,5 +1,10 @@
 -- The import commits batch by batch, and keeps its books a row a batch: what a row a record told is in arrays,
 -- and what needs a row of its own has one (legacy.kept_records, legacy.quarantine).
+-- What is dropped and locked here is the import's own, which nobody but the import uses, and not while this runs; its
+-- tables have a row a run, a file or a batch, and are changed in no time. So:
+-- squawk-ignore-file ban-drop-function, ban-drop-column, ban-drop-constraint, ban-drop-not-null, ban-drop-table
+-- squawk-ignore-file adding-required-field, constraint-missing-not-valid
+-- squawk-ignore-file require-concurrent-index-creation, require-concurrent-index-deletion
 
 -- What functions of 0006 are no more. Those that stay are replaced when the function files are applied.
 drop function if exists legacy.take_lock(uuid);
@@ -127,6 +132,7 @@ create table legacy.import_batches (
     byte_offsets bigint[],
     record_sha256s bytea[],
     thread_ids text[],
+    thread_counts bigint[],
     session_ids text[],
     sessions_began timestamptz[],
     sessions_ended timestamptz[],
@@ -139,6 +145,11 @@ create table legacy.import_batches (
         cardinality(record_ids) = record_count
         and cardinality(byte_offsets) = record_count
         and cardinality(record_sha256s) = record_count
+    ),
+    constraint import_batches_touched_check check (
+        cardinality(thread_ids) = cardinality(thread_counts)
+        and cardinality(session_ids) = cardinality(sessions_began)
+        and cardinality(session_ids) = cardinality(sessions_ended)
     ),
     constraint import_batches_settled_check check (
         (fates is null) = (record_ids is null)
@@ -160,6 +171,7 @@ comment on column legacy.import_batches.record_ids is 'The ids; null for a recor
 comment on column legacy.import_batches.byte_offsets is 'Where each began in the file, in bytes from 0.';
 comment on column legacy.import_batches.record_sha256s is 'SHA-256 of each record''s bytes; empty where an older version of sessionbase did not keep it.';
 comment on column legacy.import_batches.thread_ids is 'The threads whose messages came in with it, so that their counts are derived when the run ends.';
+comment on column legacy.import_batches.thread_counts is 'For each of them how many came in.';
 comment on column legacy.import_batches.session_ids is 'The sessions of the records that came in with it, so that their times are widened when the run ends.';
 comment on column legacy.import_batches.sessions_began is 'For each of them when its first record began.';
 comment on column legacy.import_batches.sessions_ended is 'For each of them when its last record ended.';
@@ -209,10 +221,13 @@ create table legacy.thread_claims (
     number bigint not null,
     ordinal bigint not null,
     byte_offset bigint not null,
+    is_new boolean not null,
     record jsonb not null,
     raw bytea not null,
     constraint thread_claims_pkey primary key (account_id, thread_id),
-    constraint thread_claims_run_fkey foreign key (account_id, run_id) references legacy.import_runs (account_id, id) on delete restrict
+    constraint thread_claims_run_fkey foreign key (account_id, run_id) references legacy.import_runs (account_id, id) on delete restrict,
+    constraint thread_claims_place_check check (number >= 0 and ordinal >= 0 and byte_offset >= 0),
+    constraint thread_claims_record_check check (jsonb_typeof(record) = 'object')
 );
 
 comment on table legacy.thread_claims is 'What the records of the run under way say of their threads'' messages, until the messages are in and it can be compared. Empty between runs.';
@@ -222,6 +237,7 @@ comment on column legacy.thread_claims.run_id is 'The run under way.';
 comment on column legacy.thread_claims.number is 'The batch it came with.';
 comment on column legacy.thread_claims.ordinal is 'Place of its record in the file, from 0.';
 comment on column legacy.thread_claims.byte_offset is 'Where its record begins in the file, in bytes from 0.';
+comment on column legacy.thread_claims.is_new is 'Whether the thread was not there before.';
 comment on column legacy.thread_claims.record is 'messageCount, lastMessagePreview and lastMessageAt of the record.';
 comment on column legacy.thread_claims.raw is 'The record''s bytes.';
 
@@ -238,15 +254,15 @@ insert into legacy.import_batches (
 select
     stretch.run_id,
     stretch.kind,
-    row_number() over (partition by stretch.run_id, stretch.kind order by min(stretch.ordinal)) - 1,
-    min(stretch.ordinal),
-    count(*),
-    max(stretch.byte_offset),
-    '',
-    string_agg(left(stretch.fate, 1), '' order by stretch.ordinal),
-    array_agg(stretch.record_id order by stretch.ordinal),
-    array_agg(stretch.byte_offset order by stretch.ordinal),
-    array_agg(''::bytea order by stretch.ordinal)
+    row_number() over (partition by stretch.run_id, stretch.kind order by min(stretch.ordinal)) - 1 as number,
+    min(stretch.ordinal) as first_ordinal,
+    count(*) as record_count,
+    max(stretch.byte_offset) as end_byte,
+    '' as prefix_sha256,
+    string_agg(left(stretch.fate, 1), '' order by stretch.ordinal) as fates,
+    array_agg(stretch.record_id order by stretch.ordinal) as record_ids,
+    array_agg(stretch.byte_offset order by stretch.ordinal) as byte_offsets,
+    array_agg(''::bytea order by stretch.ordinal) as record_sha256s
 from (
     select
         source.*,

@@ -8,8 +8,8 @@ from psycopg.conninfo import make_conninfo
 
 from harness import connections
 from harness.connections import Connection, Server, connect
-from harness.errors import ExitCode, SessionbaseError
 from harness.console import quiet_watch
+from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.importer import import_folder
 from harness.legacy.results import ImportRequest
 from harness.migrations.files import discover

@@ -9,7 +9,7 @@ values
 ('legacy.import_files', '{"run_id": 800, "kind": "messages", "file_name": "chat-messages.json", "read_count": 0, "imported_count": 0, "unchanged_count": 0, "adopted_count": 0, "quarantined_count": 0, "faults": []}'),
 ('legacy.import_batches', '{"run_id": 800, "kind": "messages", "number": 1, "first_ordinal": 0, "record_count": 2, "end_byte": 0, "prefix_sha256": "\\x"}'),
 ('legacy.kept_records', '{"account_id": "00000000-0000-4000-8000-00000000000a", "kind": "threads", "record_id": "new", "mends": {}, "run_id": 800, "ordinal": 0, "byte_offset": 0}'),
-('legacy.thread_claims', '{"account_id": "00000000-0000-4000-8000-00000000000a", "thread_id": "new", "run_id": 800, "number": 0, "ordinal": 0, "byte_offset": 0, "record": {}, "raw": "\\x"}'),
+('legacy.thread_claims', '{"account_id": "00000000-0000-4000-8000-00000000000a", "thread_id": "new", "run_id": 800, "number": 0, "ordinal": 0, "byte_offset": 0, "is_new": true, "record": {}, "raw": "\\x"}'),
 ('legacy.made_threads', '{"account_id": "00000000-0000-4000-8000-00000000000a", "thread_id": "thread-2", "reason": "thread_absent", "run_id": 800}'),
 ('legacy.quarantine', '{"id": 900, "account_id": "00000000-0000-4000-8000-00000000000a", "kind": "threads", "file_name": "chat-threads.json", "ordinal": 0, "byte_offset": 0, "reason": "not_json", "raw": "\\x00", "occurrence": 2, "run_id": 800, "last_run_id": 800}'::jsonb || jsonb_build_object('file_sha256', sha256(''), 'raw_sha256', sha256('\x00'))),
 ('legacy.staged_records', '{"run_id": 800, "kind": "threads", "ordinal": 7, "byte_offset": 0, "raw": "\\x", "sha256": "\\x"}'),

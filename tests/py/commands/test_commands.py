@@ -103,25 +103,62 @@ def test_a_quarantined_record_is_shown_and_fails_the_command(
     assert connection.execute("select count(*) from legacy.quarantine").fetchone() == (1,)
 
 
+def test_an_empty_file_stops_before_anything_is_done(invoke_empty: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "chat-threads.json").write_text("")
+    result = invoke_empty("import-legacy", "--data", str(tmp_path))
+    assert result.returncode == ExitCode.NOT_AN_ARRAY
+    assert "chat-threads.json" in result.stderr
+    assert invoke_empty("migrate", "--status").returncode == ExitCode.PENDING
+
+
 @pytest.mark.parametrize(
-    ("content", "code"),
+    ("content", "fault"),
     [
-        ("", ExitCode.NOT_AN_ARRAY),
-        ('{"id": "canary-text"}', ExitCode.NOT_AN_ARRAY),
-        ('[{"id": "canary-text"}] {}', ExitCode.NOT_AN_ARRAY),
-        ('[{"id": "canary-text"}, {"id', ExitCode.CUT_OFF),
+        ('{"id": "canary-text"}', "no JSON array"),
+        ('[{"id": "canary-text"}] {}', "behind the closing ]"),
+        ('[{"id": "canary-text"}, {"id', "without the closing ]"),
     ],
 )
-def test_a_damaged_file_stops_before_anything_is_done(
-    invoke_empty: Invoke, tmp_path: Path, content: str, code: ExitCode
+def test_a_damaged_file_is_said_and_its_rest_kept(
+    invoke: Invoke, tmp_path: Path, content: str, fault: str
 ) -> None:
     (tmp_path / "chat-threads.json").write_text(content)
-    result = invoke_empty("import-legacy", "--data", str(tmp_path))
-    assert result.returncode == code
-    assert "chat-threads.json" in result.stderr
-    assert "byte" in result.stderr
-    assert "canary-text" not in result.stderr
+    result = invoke("import-legacy", "--data", str(tmp_path))
+    assert result.returncode == ExitCode.QUARANTINED
+    assert fault in result.stdout
+    assert "canary-text" not in result.stdout + result.stderr
+
+
+def test_quarantined_records_may_be_allowed(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "chat-threads.json").write_text("[1, 2]")
+    command = ["import-legacy", "--data", str(tmp_path), "--max-quarantine"]
+    assert invoke(*command, "1").returncode == ExitCode.QUARANTINED
+    assert invoke(*command, "2").returncode == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--on-conflict", "merge"],
+        ["--jobs", "0"],
+        ["--wait", "-1"],
+        ["--max-quarantine", "-1"],
+        ["--report", "nowhere/report.html"],
+    ],
+)
+def test_an_option_out_of_its_range_is_refused(invoke_empty: Invoke, options: list[str]) -> None:
+    result = invoke_empty("import-legacy", *options)
+    assert result.returncode == ExitCode.REFUSED
+    assert options[1].partition("/")[0] in result.stderr or options[0] in result.stderr
     assert invoke_empty("migrate", "--status").returncode == ExitCode.PENDING
+
+
+def test_the_report_is_a_page_of_its_own(invoke: Invoke, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    result = invoke("import-legacy", "--report", str(page))
+    assert result.returncode == ExitCode.OK
+    assert str(page) in result.stderr
+    assert "chat-messages.json" in page.read_text()
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])

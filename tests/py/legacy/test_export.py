@@ -134,7 +134,7 @@ def test_a_second_import_changes_nothing_in_the_export(
     target = target.another()
     round_trip(target, data, out, **snapshot)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    target.run(data)
+    target.run(data, wait_s=5)
     export(target, out, force=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 

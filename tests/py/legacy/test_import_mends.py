@@ -281,7 +281,9 @@ def test_a_message_and_a_tool_event_share_a_missing_thread(target: Target, data:
     result = target.run(folder)
     assert result.threads_made == 1
     assert (target.message()["thread_id"], target.tool_event()["thread_id"]) == ("lost", "lost")
-    assert fates(result)["tool_events"] == Fates(read=1, imported=1)
+    assert fates(result)["messages"] == fates(result)["tool_events"] == Fates(read=1, adopted=1)
+    made = target.thread("lost")
+    assert (made["created_at"], made["updated_at"]) == (utc(2), utc(3))
 
 
 def test_two_sessions_can_name_one_missing_thread(target: Target, data: Path) -> None:

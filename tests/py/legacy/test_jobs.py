@@ -1,4 +1,4 @@
-"""However an import is cut into batches and whoever brings them in, what comes of it is the same."""
+"""However an import is cut and whoever brings the batches in, what comes of it is the same."""
 
 import threading
 from collections.abc import Iterator
@@ -9,22 +9,27 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.connections import Connection, Server, connect
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy import steps
-from harness.legacy.results import ImportResult
+from harness.legacy.reader import RecordFile
+from harness.legacy.results import ImportResult, OnConflict
 from harness.legacy.staging import StagedBatch
+from harness.legacy.steps import FILES
 from harness.settings import EXAMPLES
 from harness.testing.servers import Databases
 from tests.py.legacy import odd_snapshots
 from tests.py.legacy.builders import (
     ABSENT,
+    BUILDERS,
     DEFAULT_ACCOUNT,
     OTHER_SESSION,
     Content,
     Fates,
     How,
+    Record,
     Target,
     default_target,
     fates,
@@ -33,14 +38,18 @@ from tests.py.legacy.builders import (
     new_target,
     outcome,
     small_batches,
+    spelled,
     thread,
     time,
     tool_event,
     wipe,
+    words_of,
     write_folder,
 )
 from tests.py.legacy.test_import_property import Snapshot, snapshots
 from tests.py.waiting import wait_until
+
+MARKER = "do not print me 4711"
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,29 @@ FOLDERS: dict[str, dict[str, Content]] = {
         "threads": [thread()],
         "messages": [message(id="x"), *twins(), message(id="y"), *twins()],
         "tool_events": [tool_event(), finished(), tool_event(), finished(id="y")],
+    },
+    "twins but for a null, or how a time is spelled": {
+        "threads": [
+            thread(messageCount=4),
+            thread(messageCount=4),
+            thread(messageCount=4, lastMessagePreview=None),
+            thread(messageCount=0),
+            thread(id="b", status="archived", starred=None),
+            thread(id="b", status="archived"),
+        ],
+        "messages": [
+            message(id="a", clientMessageId=None),
+            message(id="a"),
+            message(id="a", clientMessageId=None),
+            message(id="b"),
+            message(id="b", clientMessageId=None),
+            message(id="c", createdAt="2025-11-03T00:02:07.125+00:00"),
+            message(id="c"),
+            message(id="d", threadId=ABSENT),
+            message(id="d"),
+            message(id="d", threadId=ABSENT),
+        ],
+        "tool_events": [tool_event(error=None), tool_event(), tool_event(error=None)],
     },
     "twins of one that can't come in": {
         "messages": [message(role="tool"), message(), message(role="tool"), message()],
@@ -194,7 +226,7 @@ def test_nor_for_the_example(own: Target) -> None:
 
 SOME = settings(
     deadline=None,
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 FEW_WAYS = {name: WAYS[name] for name in ("one by one", "in threes", "built", "side by side")}
@@ -209,26 +241,58 @@ def test_nor_for_any_snapshot(own: Target, data: Path, snapshot: Snapshot) -> No
 @SOME
 @given(snapshot=odd_snapshots.snapshots)
 def test_nor_for_any_odd_snapshot(
-    own: Target, data: Path, snapshot: odd_snapshots.Snapshot
+    own: Target, data: Path, snapshot: dict[str, list[bytes]]
 ) -> None:
     assert_all_ways_are_one(own, write_folder(data, **snapshot), FEW_WAYS)
 
 
-@SOME
-@given(older=snapshots, newer=snapshots)
-def test_nor_for_a_newer_snapshot(
-    own: Target, data: Path, older: Snapshot, newer: Snapshot
+def assert_newer_is_one(
+    own: Target, data: Path, older: Snapshot, newer: Snapshot, policy: OnConflict
 ) -> None:
+    """Import one snapshot after another, in several ways."""
     found = []
-    for way in (Way(How()), WAYS["one by one"], WAYS["side by side"]):
+    for jobs, records in ((1, 4000), (1, 1), (2, 1)):
         wipe(own.connection)
         with pytest.MonkeyPatch.context() as patch:
-            small_batches(patch, way.records)
-            own.run(write_folder(data, **older), **way.how)
-            result = own.run(write_folder(data, **newer), **way.how)
+            small_batches(patch, records)
+            own.run(write_folder(data, **older), jobs=jobs)
+            result = own.run(write_folder(data, **newer), jobs=jobs, on_conflict=policy)
         found.append((outcome(own.connection), result.files, result.reasons))
     assert found[1] == found[0]
     assert found[2] == found[0]
+
+
+POLICIES: list[OnConflict] = ["quarantine", "keep", "replace"]
+
+
+@SOME
+@given(older=snapshots, newer=snapshots, policy=st.sampled_from(POLICIES))
+def test_nor_for_a_newer_snapshot(
+    own: Target, data: Path, older: Snapshot, newer: Snapshot, policy: OnConflict
+) -> None:
+    assert_newer_is_one(own, data, older, newer, policy)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("kind", FILES)
+def test_nor_for_several_records_of_an_id_that_is_there(
+    own: Target, data: Path, kind: str, policy: OnConflict
+) -> None:
+    there = BUILDERS[kind](note=0)
+
+    def other(note: int, **fields: object) -> Record:
+        return BUILDERS[kind](note=note, **fields)
+
+    newer = [
+        spelled(there) + b" ",
+        other(1, sessionId=OTHER_SESSION),
+        other(1),
+        other(2),
+        b" " + spelled(other(1)),
+        other(2),
+        other(3, sessionId=OTHER_SESSION),
+    ]
+    assert_newer_is_one(own, data, {kind: [there]}, {kind: newer}, policy)
 
 
 # Keys that are dropped and built again.
@@ -303,7 +367,7 @@ def test_after_a_build_the_keys_are_what_they_were(
     alone: Target, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = keys(alone.connection)
-    assert sum(row[0] == "index" and "chat_messages" in row[1] for row in before) >= 5
+    assert sum(row[0] == "index" and "chat_messages" in row[1] for row in before) >= 4
     seen = spy(monkeypatch)
     assert fates(alone.run(folder, builds=True))["messages"] == Fates(read=5, imported=5)
     assert seen == [
@@ -348,7 +412,7 @@ def test_records_in_each_others_way_are_taken_batch_by_batch(
         "finished",
     )
     assert alone.connection.execute("select count(*) from legacy.staged_records").fetchone() == (0,)
-    assert result.changed == sum(file.read for file in result.files) - result.quarantined
+    assert fates(result) == fates(alone.another().run(data))
 
 
 @pytest.mark.parametrize("step", ["begin_build", "load_batch", "end_build", "finish"])
@@ -389,7 +453,7 @@ def test_a_message_that_came_in_the_meantime_ends_the_build(
     seen = spy(monkeypatch)
     real = steps.begin_build
 
-    def late(*rest: Any) -> list[tuple[str, int]]:  # noqa: ANN401 - passed on
+    def late(*rest: Any) -> list[tuple[str, int, int]]:  # noqa: ANN401 - passed on
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(steps, "begin_build", real)
             other.run(folder)
@@ -403,18 +467,18 @@ def test_a_message_that_came_in_the_meantime_ends_the_build(
     assert other.ids("chat_messages") == alone.ids("chat_messages")
 
 
+MESSAGE = (
+    "insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content) "
+    "values (%s, 'x', 'session-default', %s, 'session', 'user', 'x')"
+)
+TOOL_EVENT = (
+    "insert into app.chat_tool_events "
+    "(account_id, id, session_id, thread_id, tool_name, status, started_at) "
+    "values (%s, 'x', 'session-default', %s, 'x', 'pending', now())"
+)
 ORPHANS = {
-    "a message": (
-        "insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content)"
-        " values (%s, 'x', 'session-default', %s, 'session', 'user', 'x')",
-        "chat_messages",
-    ),
-    "a tool event": (
-        "insert into app.chat_tool_events "
-        "(account_id, id, session_id, thread_id, tool_name, status, started_at) "
-        "values (%s, 'x', 'session-default', %s, 'x', 'pending', now())",
-        "chat_tool_events",
-    ),
+    "a message": (MESSAGE, "chat_messages"),
+    "a tool event": (TOOL_EVENT, "chat_tool_events"),
 }
 
 
@@ -435,6 +499,7 @@ def test_a_foreign_key_is_checked_when_it_is_built(
             alone.connection.execute("select app.drop_chat_keys()")
             alone.connection.execute(statement.encode(), [DEFAULT_ACCOUNT, thread_id])
             alone.connection.execute("select app.restore_chat_keys()")
+            alone.connection.execute("reset role")
             assert keys(alone.connection) == before
 
     build("thread_1")
@@ -447,11 +512,8 @@ def test_a_foreign_key_is_checked_when_it_is_built(
 @pytest.mark.parametrize("function", ["drop_chat_keys", "restore_chat_keys"])
 @pytest.mark.parametrize("role", ["importer", "app_user", "app_server", "reviewer"])
 def test_nobody_else_may_take_keys_off(alone: Target, function: str, role: str) -> None:
-    with (
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-        alone.connection.transaction(),
-    ):
-        alone.connection.execute(f"set local role {role}".encode())
+    alone.connection.execute(f"set role {role}".encode())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
         alone.connection.execute(f"select app.{function}()".encode())
 
 
@@ -521,7 +583,7 @@ def test_imports_into_two_accounts_run_at_the_same_time(
     small_batches(monkeypatch, 3)
     records = {
         "threads": [thread()],
-        "messages": [message(id=f"chat_{n}", createdAt=time(n)) for n in range(20)],
+        "messages": [message(id=f"chat_{n}") for n in range(20)],
         "tool_events": [tool_event(id=f"tool_{n}") for n in range(20)],
     }
     folder = write_folder(data, **records)
@@ -557,18 +619,19 @@ def test_batches_are_in_work_at_the_same_time_and_committed_in_order(
     def import_batch(
         connection: Connection,
         run: steps.Run,
-        file: Any,
+        file: RecordFile,
         staged: StagedBatch,
-        **rest: Any,  # noqa: ANN401
+        *,
+        only_if_clean: bool,
     ) -> bool:
         if staged.kind != "messages":
-            return real(connection, run, file, staged, **rest)
+            return real(connection, run, file, staged, only_if_clean=only_if_clean)
         backends.add(connection.info.backend_pid)
-        in_work.add(staged.batch.number)
-        if staged.batch.number < 2:
+        in_work.add(staged.number)
+        if staged.number < 2:
             together.wait()
             met.append(set(in_work))
-        return real(connection, run, file, staged, **rest)
+        return real(connection, run, file, staged, only_if_clean=only_if_clean)
 
     monkeypatch.setattr(steps, "import_batch", import_batch)
     ended: list[int] = []
@@ -595,13 +658,14 @@ def test_what_fails_in_one_of_them_ends_all(
     def failing(
         connection: Connection,
         run: steps.Run,
-        file: Any,
+        file: RecordFile,
         staged: StagedBatch,
-        **rest: Any,  # noqa: ANN401
+        *,
+        only_if_clean: bool,
     ) -> bool:
-        if staged.kind == "messages" and staged.batch.number == 5:
-            connection.execute("select 1 / 0")
-        return real(connection, run, file, staged, **rest)
+        if staged.kind == "messages" and staged.number == 5:
+            connection.execute(f"select '{MARKER}'::integer".encode())
+        return real(connection, run, file, staged, only_if_clean=only_if_clean)
 
     with monkeypatch.context() as patch:
         patch.setattr(steps, "import_batch", failing)
@@ -609,9 +673,13 @@ def test_what_fails_in_one_of_them_ends_all(
             alone.run(folder, jobs=3)
     assert (caught.value.code, caught.value.what) == (
         ExitCode.IMPORT_FAILED,
-        "the import failed: 22012",
+        "the import failed: 22P02",
     )
-    assert alone.ids("chat_messages") == {f"chat_{n}" for n in range(5)}
+    assert MARKER not in words_of(caught.value)
+    # Those before it came in, and none behind one that did not.
+    brought = alone.ids("chat_messages")
+    assert brought == {f"chat_{n}" for n in range(len(brought))}
+    assert len(brought) <= 5
     result = alone.run(folder, jobs=3, wait_s=10)
     assert (fates(result)["messages"], result.attempts) == (Fates(read=12, imported=12), 2)
 
