@@ -6,10 +6,11 @@ for which what is in counts as unchanged.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import psycopg
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -71,9 +72,10 @@ def check_folder(folder: Path) -> None:
 
     Raises SessionbaseError: NO_DATA_FOLDER, NOT_AN_ARRAY.
     """
-    for path in find_files(folder).values():
-        if path:
-            _Opened(path, None)
+    with ExitStack() as opened:
+        for path in find_files(folder).values():
+            if path:
+                _Opened(path, None, opened)
 
 
 def import_folder(server: Server, request: ImportRequest, watch: Watch) -> ImportResult:
@@ -104,14 +106,15 @@ def _one_transaction_if(connection: Connection, *, dry_run: bool) -> Iterator[No
 
 
 class _Opened:
-    """A file that is being read.
+    """A file that is being read, until a stack is closed.
 
     Its first batch is read already: so it is there, and it begins as a run to be resumed needs it.
     """
 
-    def __init__(self, path: Path, start: ResumePoint | None) -> None:
+    def __init__(self, path: Path, start: ResumePoint | None, stack: ExitStack) -> None:
         self.file = RecordFile(path)
-        batches = self.file.batches(start)
+        batches = cast("Generator[Batch]", self.file.batches(start))
+        stack.enter_context(closing(batches))
         first = next(batches, None)
         self.batches: Iterator[Batch] = chain([first] if first else [], batches)
         self.begin = start.end if start else 0
@@ -131,6 +134,10 @@ class _Importer:
 
     def bring_in_all(self) -> Run:
         """Bring all files in and end the run."""
+        with ExitStack() as self._opened:
+            return self._bring_in_all()
+
+    def _bring_in_all(self) -> Run:
         self._account_id = steps.find_account(self._connection, self._request.account)
         interrupted = self._wait_for_lock()
         opened = self._open_where_left(interrupted)
@@ -180,7 +187,7 @@ class _Importer:
 
     def _open_all(self, points: dict[str, ResumePoint]) -> dict[str, _Opened | None]:
         return {
-            kind: _Opened(path, points.get(kind)) if path else None
+            kind: _Opened(path, points.get(kind), self._opened) if path else None
             for kind, path in self._paths.items()
         }
 
@@ -264,4 +271,5 @@ class _Importer:
             for kind in _BUILT_KINDS:
                 path = self._paths[kind]
                 if path:
-                    self._bring_in(kind, _Opened(path, left.points.get(kind) if left else None))
+                    point = left.points.get(kind) if left else None
+                    self._bring_in(kind, _Opened(path, point, self._opened))

@@ -1,6 +1,6 @@
 -- Rows of the import, the shapes and the ledger: good ones come in, every constraint refuses a bad one.
 begin;
-select plan(141);
+select plan(149);
 
 insert into tests.good_row (target, fields)
 values
@@ -105,6 +105,10 @@ values
 ('legacy.import_batches', '{"fates": "iq", "record_ids": ["a", null], "byte_offsets": [1, 5], "record_sha256s": ["\\x00", "\\x01"]}', 'accepted', 'a settled batch is accepted'),
 ('legacy.import_batches', '{"fates": "ua", "record_ids": ["a", null], "byte_offsets": [1, 5], "record_sha256s": ["\\x00", "\\x01"]}', 'accepted', 'fates unchanged and adopted are accepted'),
 ('legacy.import_batches', '{"fates": "", "record_ids": [], "byte_offsets": [], "record_sha256s": [], "record_count": 0}', 'accepted', 'a settled batch without records is accepted'),
+('legacy.import_batches', '{"thread_ids": ["t"], "thread_counts": [1]}', 'accepted', 'as many counts as threads are accepted'),
+('legacy.import_batches', '{"thread_ids": ["t"], "thread_counts": [1, 2]}', '23514 import_batches_touched_check', 'a count too many is refused'),
+('legacy.import_batches', '{"session_ids": ["s"], "sessions_began": ["2026-01-01", "2026-01-01"], "sessions_ended": ["2026-01-01"]}', '23514 import_batches_touched_check', 'a beginning too many is refused'),
+('legacy.import_batches', '{"session_ids": ["s"], "sessions_began": ["2026-01-01"], "sessions_ended": []}', '23514 import_batches_touched_check', 'an end too few is refused'),
 ('legacy.import_batches', '{"fates": "ix", "record_ids": ["a", null], "byte_offsets": [1, 5], "record_sha256s": ["\\x00", "\\x01"]}', '23514 import_batches_fates_check', 'an unknown fate is refused'),
 ('legacy.import_batches', '{"fates": "i\n", "record_ids": ["a", null], "byte_offsets": [1, 5], "record_sha256s": ["\\x00", "\\x01"]}', '23514 import_batches_fates_check', 'a line break as a fate is refused'),
 ('legacy.import_batches', '{"fates": "i", "record_ids": ["a", null], "byte_offsets": [1, 5], "record_sha256s": ["\\x00", "\\x01"]}', '23514 import_batches_fates_check', 'a fate too few is refused'),
@@ -132,6 +136,10 @@ values
 ('legacy.thread_claims', '{"thread_id": "known"}', '23505 thread_claims_pkey', 'a second claim of a thread is refused'),
 ('legacy.thread_claims', '{"run_id": 900}', '23503 thread_claims_run_fkey', 'a run that does not exist is refused'),
 ('legacy.thread_claims', '{"account_id": "00000000-0000-4000-8000-000000000001"}', '23503 thread_claims_run_fkey', 'a run of another account is refused'),
+('legacy.thread_claims', '{"number": -1}', '23514 thread_claims_place_check', 'a batch before the first is refused'),
+('legacy.thread_claims', '{"ordinal": -1}', '23514 thread_claims_place_check', 'a place before the first is refused'),
+('legacy.thread_claims', '{"byte_offset": -1}', '23514 thread_claims_place_check', 'a byte before the first is refused'),
+('legacy.thread_claims', '{"record": []}', '23514 thread_claims_record_check', 'what is no object is refused'),
 
 ('legacy.made_threads', '{}', 'accepted', 'a good row is accepted'),
 ('legacy.made_threads', '{"thread_id": "thread-1"}', '23505 made_threads_pkey', 'a thread that is written down already is refused'),

@@ -143,11 +143,11 @@ select set_eq(
     array[
         'app.default_thread_title(text)',
         'app.message_preview(text)',
+        'legacy.all_faults(jsonb,jsonb)',
         'legacy.changed_fields(jsonb,jsonb)',
         'legacy.check_brought(boolean,bigint,bigint)',
         'legacy.context_events(jsonb)',
         'legacy.evidence(jsonb)',
-        'legacy.exported_bytes(jsonb,jsonb)',
         'legacy.file_name(text)',
         'legacy.has_unique_fields(text)',
         'legacy.is_absent_or(jsonb,text,text)',
@@ -177,6 +177,7 @@ select set_eq(
 select set_eq(
     $$ select signature from our_functions where provolatile = 's' $$,
     array[
+        'legacy.is_same(bigint,uuid,text,text,jsonb)',
         'legacy.came_from(uuid,text,text,jsonb)',
         'legacy.chat_is_empty()',
         'legacy.check_staging()',

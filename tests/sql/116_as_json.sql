@@ -1,6 +1,6 @@
 -- Rows as the old files had them: times, items with fields nobody knows, rows that no import brought, and their bytes.
 begin;
-select plan(72);
+select plan(73);
 
 set local timezone = 'Asia/Kathmandu';
 select is(legacy.json_time(given::timestamptz), expected, format('%s is %s', given, expected))
@@ -134,15 +134,16 @@ from (
 ) as attempt (account_id, kind, id);
 
 select is(
-    convert_from(legacy.exported_bytes('{"é": "\"", "n": 1.50}', null), 'UTF8'),
-    '{"n": 1.50, "é": "\""}',
-    'a record''s bytes are its JSON text in UTF-8'
+    legacy.all_faults('[{"code": "missing_comma", "offset": 9}]', '[{"code": "byte_order_mark", "offset": 0}, {"code": "missing_comma", "offset": 20}]'),
+    '[{"code": "byte_order_mark", "offset": 0}, {"code": "missing_comma", "offset": 9}]',
+    'of what is wrong with a file each code is kept once, where it was first found, in the order of the file'
 );
 select is(
-    convert_from(legacy.exported_bytes('{"a": 2, "b": 3}', '{"a": {"reason": "x", "from": 1, "to": 2}, "b": {"reason": "x", "from": null, "to": 3}}'), 'UTF8'),
-    '{"a": 1}',
-    'its mends are taken back'
+    legacy.all_faults('[{"code": "after_end", "offset": 9}]', '[{"code": "no_end", "offset": 20}]'),
+    '[{"code": "after_end", "offset": 9}]',
+    'a resumed run that goes on behind the end of the array does not say that the end is missing'
 );
+select is(legacy.all_faults('[]', '[]'), '[]', 'nothing wrong stays nothing wrong');
 
 select finish();
 rollback;

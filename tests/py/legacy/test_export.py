@@ -181,6 +181,18 @@ def test_a_thread_made_for_messages_of_several_batches_stays_out(
     assert exported(out, "messages") == json.loads(json.dumps(messages))
 
 
+def test_a_made_thread_stays_out_when_a_later_file_names_it_again(
+    target: Target, data: Path, out: Path
+) -> None:
+    messages = [message(threadId="missing")]
+    target.run(write_folder(data, messages=messages))
+    messages.append(message(id="chat_2", threadId="missing"))
+    target.run(write_folder(data, messages=messages), wait_s=5)
+    export(target, out)
+    assert exported(out, "threads") == []
+    assert exported(out, "messages") == messages
+
+
 # What the application did since.
 
 
