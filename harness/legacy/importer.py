@@ -92,7 +92,9 @@ def import_folder(server: Server, request: ImportRequest, watch: Watch) -> Impor
         with _one_transaction_if(connection, dry_run=request.dry_run):
             run = _Importer(server, connection, request, watch).bring_in_all()
             seconds = time.monotonic() - began
-            return steps.result(connection, run, server.label, request, seconds)
+            done = steps.result(connection, run, server.label, request, seconds)
+        steps.let_go(connection)
+        return done
 
 
 @contextmanager

@@ -226,6 +226,11 @@ def finish(connection: Connection, run: Run) -> None:
         _value(connection, "select legacy.finish_import(%s, %s)", run.id, run.attempt)
 
 
+def let_go(connection: Connection) -> None:
+    """Release the account now: the server takes a moment to see that a connection is closed."""
+    connection.execute("select pg_advisory_unlock_all()")
+
+
 def result(
     connection: Connection, run: Run, server: str, request: ImportRequest, seconds: float
 ) -> ImportResult:

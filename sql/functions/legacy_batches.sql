@@ -571,7 +571,9 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
+-- Generic plans: to a planner that knows the account, and knows from its statistics that it has no rows, any index of it is as good.
 -- Definer: importer may not write the tables of account data, nor the books.
 declare
     v_account_id uuid := legacy.check_run(p_run_id, p_attempt);
@@ -1203,7 +1205,9 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
+-- Generic plans: to a planner that knows the account, and knows from its statistics that it has no rows, any index of it is as good.
 -- Definer: importer may not write the tables of account data.
 declare
     v_account_id uuid := legacy.check_run(p_run_id, p_attempt);
@@ -1223,7 +1227,9 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
+-- Generic plans: to a planner that knows the account, and knows from its statistics that it has no rows, any index of it is as good.
 -- Definer: importer may not build an index, nor write the tables of account data.
 declare
     v_account_id uuid := legacy.check_run(p_run_id, p_attempt);

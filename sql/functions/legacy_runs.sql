@@ -122,7 +122,9 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
+-- Generic plans: to a planner that knows the account, and knows from its statistics that it has no rows, any index of it is as good.
 -- Definer: importer may not read the ledger of runs.
 begin
     perform legacy.take_lock(p_account_id);
@@ -180,7 +182,9 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
+-- Generic plans: to a planner that knows the account, and knows from its statistics that it has no rows, any index of it is as good.
 -- Definer: importer may not write legacy.import_runs.
 declare
     v_left_id bigint;
@@ -569,7 +573,9 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
+-- Generic plans: to a planner that knows the account, and knows from its statistics that it has no rows, any index of it is as good.
 -- Definer: importer may not write the tables of account data, nor the ledger of runs.
 begin
     perform legacy.check_run(p_run_id, p_attempt);

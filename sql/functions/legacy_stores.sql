@@ -114,28 +114,47 @@ begin
         and judged.kind = p_kind
         and judged.ordinal = met.ordinal;
 
-    -- Who brought it: this file, further up, or an earlier import.
+    -- Whose id it is: this file's, further up, or an earlier import's.
     update legacy.judged_records as judged
-    set reason = case when booked.run_id = p_run_id then 'duplicate_id' else 'conflict' end
+    set reason = case
+        when booked.first_ordinal < judged.ordinal then 'duplicate_id'
+        when booked.is_of_earlier_run then 'conflict'
+        else judged.reason
+    end
     from (
         select
-            entry.record_id,
-            max(batch.run_id) as run_id
-        from legacy.import_runs as run
-        inner join legacy.import_batches as batch
-            on run.id = batch.run_id
-        cross join lateral unnest(batch.record_ids, string_to_array(batch.fates, null)) as entry (record_id, fate)
-        where run.account_id = p_account_id
-            and batch.kind = p_kind
-            and entry.fate in ('i', 'a')
-            and entry.record_id = any(array(
-                select candidate.record_id
-                from legacy.judged_records as candidate
-                where candidate.run_id = p_run_id
-                    and candidate.kind = p_kind
-                    and candidate.reason = 'id_in_use'
-            ))
-        group by entry.record_id
+            met.record_id,
+            min(met.ordinal) as first_ordinal,
+            bool_or(met.ordinal is null) as is_of_earlier_run
+        from (
+            select
+                entry.record_id,
+                case when batch.run_id = p_run_id then batch.first_ordinal + entry.place - 1 end as ordinal
+            from legacy.import_runs as run
+            inner join legacy.import_batches as batch
+                on run.id = batch.run_id
+            cross join lateral unnest(batch.record_ids) with ordinality as entry (record_id, place)
+            where run.account_id = p_account_id
+                and batch.kind = p_kind
+                and entry.record_id = any(array(
+                    select candidate.record_id
+                    from legacy.judged_records as candidate
+                    where candidate.run_id = p_run_id
+                        and candidate.kind = p_kind
+                        and candidate.reason = 'id_in_use'
+                ))
+
+            union all
+
+            select
+                twin.record_id,
+                twin.ordinal
+            from legacy.judged_records as twin
+            where twin.run_id = p_run_id
+                and twin.kind = p_kind
+                and twin.fate = 'unchanged'
+        ) as met
+        group by met.record_id
     ) as booked
     where judged.run_id = p_run_id
         and judged.kind = p_kind

@@ -891,13 +891,15 @@ def whole_files() -> Iterator[Damage]:
     """Give snapshots that lack files, or have some that hold nothing."""
     lost_thread = dict.fromkeys(range(3), mended("thread_missing", "threadId"))
     nothing = Outcome(0)
+    # The third tool event names no thread.
+    lost_tools = Outcome(3, {place: lost_thread[place] for place in range(2)})
     yield with_file("no_threads_file", "threads", None, threads=nothing,
-                    messages=Outcome(3, lost_thread))  # fmt: skip
+                    messages=Outcome(3, lost_thread), tool_events=lost_tools)  # fmt: skip
     yield with_file("no_messages_file", "messages", None, messages=nothing,
                     threads=THREAD_COUNTS_LESS)  # fmt: skip
     yield with_file("no_tool_events_file", "tool_events", None, tool_events=nothing)
     yield with_file("threads_file_has_none", "threads", b"[]", threads=nothing,
-                    messages=Outcome(3, lost_thread))  # fmt: skip
+                    messages=Outcome(3, lost_thread), tool_events=lost_tools)  # fmt: skip
     yield with_file("messages_file_has_none", "messages", b"[\n]\n", messages=nothing,
                     threads=THREAD_COUNTS_LESS)  # fmt: skip
     no_tools = dict.fromkeys(range(3), kept_out("missing", "toolName"))

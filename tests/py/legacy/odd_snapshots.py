@@ -172,7 +172,8 @@ def files(draw: st.DrawFn, kind: str) -> list[bytes]:
     """Give the elements of a file, with twins among them."""
     one = st.one_of(*[records(kind)] * 6, clean_records(kind), broken)
     elements = draw(st.lists(one, max_size=6))
-    if elements and draw(st.booleans()):
+    has_twin = draw(st.booleans())
+    if elements and has_twin:
         twin = draw(st.sampled_from(elements))
         elements.insert(draw(st.integers(0, len(elements))), twin)
     return elements

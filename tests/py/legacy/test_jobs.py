@@ -284,11 +284,11 @@ def test_nor_for_several_records_of_an_id_that_is_there(
         return BUILDERS[kind](note=note, **fields)
 
     newer = [
-        spelled(there) + b" ",
+        b"{ " + spelled(there)[1:],
         other(1, sessionId=OTHER_SESSION),
         other(1),
         other(2),
-        b" " + spelled(other(1)),
+        b"{ " + spelled(other(1))[1:],
         other(2),
         other(3, sessionId=OTHER_SESSION),
     ]

@@ -1,6 +1,7 @@
 """What the import functions refuse to whoever may execute them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -240,6 +241,9 @@ BEFOREHAND = {
 TELL = (
     "create function pg_temp.tell() returns text language plpgsql as "
     "$$ begin insert into public.told values (current_user); return ''; end $$; "
+    "grant execute on function pg_temp.tell() to public"
+)
+TOLD = (
     "create table public.told (name text); grant insert on public.told to public; "
     "grant usage on schema public to public; grant temporary on database {} to importer"
 )
@@ -249,9 +253,9 @@ TELL = (
 def trap(database: Server) -> Iterator[Connection]:
     """Return a connection that acts as importer, with a function that tells who calls it."""
     with connect(database, "trap") as opened:
-        opened.execute(TELL.format(database.database).encode())
-        opened.execute("grant execute on function pg_temp.tell() to public")
+        opened.execute(TOLD.format(database.database).encode())
         opened.execute("set role importer")
+        opened.execute(TELL)
         yield opened
 
 
@@ -263,7 +267,7 @@ def test_what_a_login_made_beforehand_is_refused(
     trap.execute(BEFOREHAND[thing].encode())
     assert refusal(lambda: trap.execute("select legacy.open_staging()")) == "SB004"
     for step in ("import_batch", "load_batch"):
-        assert refusal(lambda name=step: trap.execute(STEPS[name], [run, attempt])) == "SB004"
+        assert refusal(partial(trap.execute, STEPS[step], [run, attempt])) == "SB004"
     assert connection.execute("select name from public.told").fetchall() == []
 
 
@@ -274,10 +278,10 @@ def test_what_a_login_put_in_its_place_is_refused(
     run, attempt = begin(trap)
     trap.execute("select legacy.open_staging()")
     trap.execute("discard temp")
-    trap.execute("create function pg_temp.tell() returns text language sql as 'select null'")
+    trap.execute(TELL)
     trap.execute(BEFOREHAND[thing].encode())
     for step in ("import_batch", "load_batch"):
-        assert refusal(lambda name=step: trap.execute(STEPS[name], [run, attempt])) == "SB004"
+        assert refusal(partial(trap.execute, STEPS[step], [run, attempt])) == "SB004"
     assert connection.execute("select name from public.told").fetchall() == []
 
 
