@@ -58,8 +58,8 @@ LARGE: Final = 8 << 20
 MOST: Final = 256 << 20
 """An element of more bytes is given in parts."""
 
-BATCH_BYTES: Final = 8 << 20
-BATCH_RECORDS: Final = 8000
+BATCH_BYTES: Final = 4 << 20
+BATCH_RECORDS: Final = 4000
 
 _WINDOW = 1 << 20
 # What msgspec gets at once where it refused a whole window, so that one odd record costs little.

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness.connections import Connection, connect
@@ -431,13 +432,31 @@ def test_a_dry_run_between_leaves_all_as_it_was(target: Target, data: Path) -> N
 
 
 def test_faults_of_a_file_are_known_after_it_was_stopped(target: Target, data: Path) -> None:
-    content = b"\xef\xbb\xbf[ " + b"\n".join(spelled(each) for each in PLAIN)
+    """Also those that only show before the place where it is gone on."""
+    records = [spelled(each) for each in PLAIN]
+    content = b"[ " + records[0] + b"\n" + b",\n".join(records[1:])
     folder = write_folder(data, **plain(messages=content))
-    interrupt(target, folder, 3)
+    interrupt(target, folder, 2)
     result = target.run(folder)
     assert result.attempts == 2
-    codes = {fault.code for fault in result.files[1].faults}
-    assert codes == {"byte_order_mark", "missing_comma", "no_end"}
+    codes = [(fault.code, fault.offset) for fault in result.files[1].faults]
+    assert codes == [("missing_comma", 3 + len(records[0])), ("no_end", len(content))]
+
+
+@pytest.mark.parametrize("how", WAYS.values())
+def test_a_stopped_import_leaves_no_file_open(target: Target, data: Path, how: How) -> None:
+    folder = write_folder(data, **plain(tool_events=[tool_event()]))
+
+    def watch(text: str, _done: int, _total: int) -> None:
+        if text == "reading chat-messages.json":
+            raise StoppedError
+
+    # As long as the traceback is kept, so is all that the import had.
+    with pytest.raises(StoppedError) as caught:
+        target.run(folder, watch, **how)
+    opened = {Path(file.path).name for file in psutil.Process().open_files()}
+    assert not opened & set(FILES.values())
+    assert caught.traceback
 
 
 def test_what_was_staged_and_lost_is_staged_again(

@@ -8,12 +8,30 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from harness.connections import Server
+from harness.connections import Server, connect
 from harness.embedded.binaries import find_psql
 from harness.migrations.files import discover
 from harness.migrations.runner import Migrator
 from harness.settings import SQL, Settings
 from harness.testing.servers import Databases
+
+OLD_BOOKS = """
+    insert into legacy.import_runs (account_id, tool_version, finished_at)
+    select id, 'old', now() + interval '1 second' from app.accounts
+    union all
+    select id, 'old', null from app.accounts;
+    insert into legacy.source_records (
+        account_id, kind, record_id, fate, content_sha256, mends, run_id, ordinal, byte_offset
+    )
+    select account.id, 'messages', old.id, old.fate, sha256(''), old.mends, 1, old.place, old.byte
+    from app.accounts as account
+    cross join (
+        values
+        ('a', 'imported', '{}'::jsonb, 0, 1),
+        ('b', 'adopted', '{"threadId": {"reason": "thread_absent"}}', 1, 50),
+        ('c', 'imported', '{}', 3, 150)
+    ) as old (id, fate, mends, place, byte)
+"""
 
 # A random token, new in every dump.
 RESTRICT = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
@@ -57,6 +75,37 @@ def test_step_by_step_equals_at_once(
     assert "create policy" not in dump(empty_database, settings).lower()
     Migrator(settings, tmp_path).apply(empty_database)
     assert dump(empty_database, settings) == fresh
+
+
+def test_what_an_older_version_imported_stays_in_the_books(
+    empty_database: Server, settings: Settings, tmp_path: Path
+) -> None:
+    for file in discover(SQL):
+        if file.kind == "versioned" and Path(file.name).name < "0008":
+            target = tmp_path / file.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(file.text)
+    Migrator(settings, tmp_path).apply(empty_database)
+    with connect(empty_database, "test") as connection:
+        connection.execute(OLD_BOOKS)
+    Migrator(settings).apply(empty_database)
+    with connect(empty_database, "test") as connection:
+        assert connection.execute("select outcome from legacy.import_runs").fetchall() == [
+            ("finished",),
+            ("abandoned",),
+        ]
+        # The record at place 2 was quarantined, so the books have a gap there.
+        assert connection.execute(
+            "select ordinal, byte_offset, fate, record_id, sha256 from legacy.source_records "
+            "order by ordinal"
+        ).fetchall() == [
+            (0, 1, "imported", "a", b""),
+            (1, 50, "adopted", "b", b""),
+            (3, 150, "imported", "c", b""),
+        ]
+        assert connection.execute(
+            "select record_id, mends, raw, ordinal from legacy.kept_records"
+        ).fetchall() == [("b", {"threadId": {"reason": "thread_absent"}}, None, 1)]
 
 
 def test_applied_again_equals_applied_once(
