@@ -201,3 +201,37 @@ def test_a_field_of_another_kind_of_record_is_unknown_here(target: Target, data:
     assert target.thread()["extra"] == {"role": "user"}
     assert target.message()["extra"] == {"title": "x", "status": "odd", "messageCount": 3}
     assert target.tool_event()["extra"] == {"content": "x", "role": "odd"}
+
+
+ITEMS = [
+    ("evidence", "evidence", EVIDENCE[0]),
+    ("contextEvents", "context_events", CONTEXT[0]),
+]
+
+
+@pytest.mark.parametrize(("field", "column", "known"), ITEMS)
+def test_unknown_fields_of_an_item_are_kept_in_its_extra(
+    target: Target, data: Path, field: str, column: str, known: dict[str, object]
+) -> None:
+    items = [known | {"score": 1.5, "tags": ["a"]}, known, {"score": None}, {}]
+    record = message(**{field: items})
+    target.run(write_folder(data, threads=[thread()], messages=[record]))
+    assert target.message()[column] == [
+        known | {"extra": {"score": 1.5, "tags": ["a"]}},
+        known,
+        {"extra": {"score": None}},
+        {},
+    ]
+    # The row gives back what the file said.
+    relaid = b"{ " + spelled(record)[1:]
+    result = target.run(write_folder(data, threads=[thread()], messages=[relaid]))
+    assert fates(result)["messages"].unchanged == 1
+
+
+@pytest.mark.parametrize("extra", [{"a": 1}, {"path": "x"}, 5, None])
+def test_an_items_own_extra_is_given_back_too(target: Target, data: Path, extra: object) -> None:
+    record = message(evidence=[{"path": "a", "extra": extra}, {"extra": extra, "b": 1}])
+    target.run(write_folder(data, threads=[thread()], messages=[record]))
+    relaid = b"{ " + spelled(record)[1:]
+    result = target.run(write_folder(data, threads=[thread()], messages=[relaid]))
+    assert fates(result)["messages"].unchanged == 1
