@@ -145,8 +145,11 @@ begin
             record_ids = counted.record_ids,
             byte_offsets = counted.byte_offsets,
             record_sha256s = counted.record_sha256s,
-            thread_ids = touched.thread_ids,
-            thread_counts = touched.thread_counts,
+            thread_ids = array(
+                select distinct message.thread_id
+                from message
+                where message.known_id is null
+            ),
             session_ids = met.session_ids,
             sessions_began = met.sessions_began,
             sessions_ended = met.sessions_ended
@@ -173,19 +176,6 @@ begin
                 group by message.session_id
             ) as session
         ) as met
-        cross join (
-            select
-                array_agg(thread.id) as thread_ids,
-                array_agg(thread.message_count) as thread_counts
-            from (
-                select
-                    message.thread_id as id,
-                    count(*) as message_count
-                from message
-                where message.known_id is null
-                group by message.thread_id
-            ) as thread
-        ) as touched
         where batch.run_id = p_run_id
             and batch.kind = 'messages'
             and batch.number = p_number
@@ -1021,7 +1011,6 @@ begin
         fates = settled.fates,
         record_ids = settled.record_ids,
         thread_ids = coalesce(batch.thread_ids, '{}') || touched.thread_ids,
-        thread_counts = coalesce(batch.thread_counts, '{}') || touched.thread_counts,
         session_ids = coalesce(batch.session_ids, '{}') || met.session_ids,
         sessions_began = coalesce(batch.sessions_began, '{}') || met.sessions_began,
         sessions_ended = coalesce(batch.sessions_ended, '{}') || met.sessions_ended
@@ -1077,31 +1066,24 @@ begin
     ) as met
     cross join lateral (
         select
-            coalesce(array_agg(thread.id), '{}') as thread_ids,
-            coalesce(array_agg(thread.message_count), '{}') as thread_counts
-        from (
-            select
-                place.thread_id as id,
-                sum(place.message_count) as message_count
-            from legacy.import_batches as open_batch
-            inner join legacy.judged_records as judged
-                on judged.ordinal between open_batch.first_ordinal and open_batch.first_ordinal + open_batch.record_count - 1
-            cross join lateral (
-                values
-                (judged.thread_id, 1::bigint),
-                -- One that it was moved away from.
-                (judged.mends -> '*' -> 'from' ->> 'threadId', 0)
-            ) as place (thread_id, message_count)
-            where open_batch.run_id = p_run_id
-                and open_batch.kind = p_kind
-                and open_batch.number = settled.number
-                and judged.run_id = p_run_id
-                and judged.kind = p_kind
-                and p_kind = 'messages'
-                and judged.fate in ('imported', 'adopted')
-                and place.thread_id is not null
-            group by place.thread_id
-        ) as thread
+            coalesce(array_agg(distinct place.thread_id), '{}') as thread_ids
+        from legacy.import_batches as open_batch
+        inner join legacy.judged_records as judged
+            on judged.ordinal between open_batch.first_ordinal and open_batch.first_ordinal + open_batch.record_count - 1
+        cross join lateral (
+            values
+            (judged.thread_id),
+            -- One that it was moved away from.
+            (judged.mends -> '*' -> 'from' ->> 'threadId')
+        ) as place (thread_id)
+        where open_batch.run_id = p_run_id
+            and open_batch.kind = p_kind
+            and open_batch.number = settled.number
+            and judged.run_id = p_run_id
+            and judged.kind = p_kind
+            and p_kind = 'messages'
+            and judged.fate in ('imported', 'adopted')
+            and place.thread_id is not null
     ) as touched
     where batch.run_id = p_run_id
         and batch.kind = p_kind

@@ -546,7 +546,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, is_new, record, raw)
+    insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
     select
         p_account_id,
         judged.record_id,
@@ -554,12 +554,6 @@ begin
         batch.number,
         judged.ordinal,
         judged.byte_offset,
-        not judged.mends ? '*' and not exists (
-            select
-            from legacy.made_threads as made
-            where made.account_id = p_account_id
-                and made.thread_id = judged.record_id
-        ),
         jsonb_build_object(
             'messageCount', judged.record -> 'messageCount',
             'lastMessagePreview', judged.record -> 'lastMessagePreview',
@@ -1012,49 +1006,30 @@ as $$
             newest.created_at as last_message_at
         from (
             select
-                met.account_id,
-                met.thread_id,
-                sum(met.message_count) as message_count,
-                bool_or(met.is_new) as is_new
-            from (
-                select
-                    run.account_id,
-                    entry.thread_id,
-                    entry.message_count,
-                    false as is_new
-                from legacy.import_runs as run
-                inner join legacy.import_batches as batch
-                    on run.id = batch.run_id
-                cross join lateral unnest(batch.thread_ids, batch.thread_counts) as entry (thread_id, message_count)
-                where run.id = p_run_id
+                run.account_id,
+                entry.thread_id
+            from legacy.import_runs as run
+            inner join legacy.import_batches as batch
+                on run.id = batch.run_id
+            cross join lateral unnest(batch.thread_ids) as entry (thread_id)
+            where run.id = p_run_id
 
-                union all
+            union
 
-                select
-                    claim.account_id,
-                    claim.thread_id,
-                    0,
-                    claim.is_new
-                from legacy.import_runs as run
-                inner join legacy.thread_claims as claim
-                    on run.account_id = claim.account_id and run.id = claim.run_id
-                where run.id = p_run_id
-            ) as met
-            group by met.account_id, met.thread_id
+            select
+                claim.account_id,
+                claim.thread_id
+            from legacy.import_runs as run
+            inner join legacy.thread_claims as claim
+                on run.account_id = claim.account_id and run.id = claim.run_id
+            where run.id = p_run_id
         ) as touched
-        inner join app.chat_threads as had
-            on touched.account_id = had.account_id and touched.thread_id = had.id
         cross join lateral (
-            -- A thread that came with this run has what came in, and what the application wrote to it since.
-            select case
-                when touched.is_new then had.message_count + touched.message_count
-                else (
-                    select count(*)
-                    from app.chat_messages as message
-                    where message.account_id = touched.account_id
-                        and message.thread_id = touched.thread_id
-                )
-            end as message_count
+            -- Counted, not added up: the application may have written in the meantime.
+            select count(*) as message_count
+            from app.chat_messages as message
+            where message.account_id = touched.account_id
+                and message.thread_id = touched.thread_id
         ) as counted
         left join lateral (
             select

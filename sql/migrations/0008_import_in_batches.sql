@@ -132,7 +132,6 @@ create table legacy.import_batches (
     byte_offsets bigint[],
     record_sha256s bytea[],
     thread_ids text[],
-    thread_counts bigint[],
     session_ids text[],
     sessions_began timestamptz[],
     sessions_ended timestamptz[],
@@ -147,8 +146,7 @@ create table legacy.import_batches (
         and cardinality(record_sha256s) = record_count
     ),
     constraint import_batches_touched_check check (
-        cardinality(thread_ids) = cardinality(thread_counts)
-        and cardinality(session_ids) = cardinality(sessions_began)
+        cardinality(session_ids) = cardinality(sessions_began)
         and cardinality(session_ids) = cardinality(sessions_ended)
     ),
     constraint import_batches_settled_check check (
@@ -171,7 +169,6 @@ comment on column legacy.import_batches.record_ids is 'The ids; null for a recor
 comment on column legacy.import_batches.byte_offsets is 'Where each began in the file, in bytes from 0.';
 comment on column legacy.import_batches.record_sha256s is 'SHA-256 of each record''s bytes; empty where an older version of sessionbase did not keep it.';
 comment on column legacy.import_batches.thread_ids is 'The threads whose messages came in with it, so that their counts are derived when the run ends.';
-comment on column legacy.import_batches.thread_counts is 'For each of them how many came in.';
 comment on column legacy.import_batches.session_ids is 'The sessions of the records that came in with it, so that their times are widened when the run ends.';
 comment on column legacy.import_batches.sessions_began is 'For each of them when its first record began.';
 comment on column legacy.import_batches.sessions_ended is 'For each of them when its last record ended.';
@@ -221,7 +218,6 @@ create table legacy.thread_claims (
     number bigint not null,
     ordinal bigint not null,
     byte_offset bigint not null,
-    is_new boolean not null,
     record jsonb not null,
     raw bytea not null,
     constraint thread_claims_pkey primary key (account_id, thread_id),
@@ -237,7 +233,6 @@ comment on column legacy.thread_claims.run_id is 'The run under way.';
 comment on column legacy.thread_claims.number is 'The batch it came with.';
 comment on column legacy.thread_claims.ordinal is 'Place of its record in the file, from 0.';
 comment on column legacy.thread_claims.byte_offset is 'Where its record begins in the file, in bytes from 0.';
-comment on column legacy.thread_claims.is_new is 'Whether the thread was not there before.';
 comment on column legacy.thread_claims.record is 'messageCount, lastMessagePreview and lastMessageAt of the record.';
 comment on column legacy.thread_claims.raw is 'The record''s bytes.';
 

@@ -33,7 +33,6 @@ grant select, delete on legacy.import_batches to import_definer;
 grant insert (run_id, kind, number, first_ordinal, record_count, end_byte, prefix_sha256)
 on legacy.import_batches to import_definer;
 grant update (
-    fates, record_ids, byte_offsets, record_sha256s, thread_ids, thread_counts, session_ids, sessions_began,
-    sessions_ended
+    fates, record_ids, byte_offsets, record_sha256s, thread_ids, session_ids, sessions_began, sessions_ended
 ) on legacy.import_batches to import_definer;
 -- Not granted: update of where a batch stands in its file; anything to a reviewer, for ids are an account's own.

@@ -24,6 +24,6 @@ for delete to import_definer
 using (true);
 
 grant select, delete on legacy.thread_claims to import_definer;
-grant insert (account_id, thread_id, run_id, number, ordinal, byte_offset, is_new, record, raw)
+grant insert (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
 on legacy.thread_claims to import_definer;
 -- Not granted: update, to anybody.

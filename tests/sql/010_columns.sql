@@ -19,9 +19,9 @@ select columns_are('app', 'hook_decisions', '{account_id,id,session_id,source,co
 select columns_are('legacy', 'reasons', '{code,fate,meaning}'::name[]);
 select columns_are('legacy', 'import_runs', '{id,account_id,tool_version,imported_by,started_at,finished_at,session_count,made_thread_count,outcome,attempt,on_conflict,builds}'::name[]);
 select columns_are('legacy', 'import_files', '{run_id,kind,file_name,sha256,size_bytes,read_count,imported_count,unchanged_count,adopted_count,quarantined_count,faults}'::name[]);
-select columns_are('legacy', 'import_batches', '{run_id,kind,number,first_ordinal,record_count,end_byte,prefix_sha256,fates,record_ids,byte_offsets,record_sha256s,thread_ids,thread_counts,session_ids,sessions_began,sessions_ended}'::name[]);
+select columns_are('legacy', 'import_batches', '{run_id,kind,number,first_ordinal,record_count,end_byte,prefix_sha256,fates,record_ids,byte_offsets,record_sha256s,thread_ids,session_ids,sessions_began,sessions_ended}'::name[]);
 select columns_are('legacy', 'kept_records', '{account_id,kind,record_id,mends,raw,row_version,run_id,ordinal,byte_offset}'::name[]);
-select columns_are('legacy', 'thread_claims', '{account_id,thread_id,run_id,number,ordinal,byte_offset,is_new,record,raw}'::name[]);
+select columns_are('legacy', 'thread_claims', '{account_id,thread_id,run_id,number,ordinal,byte_offset,record,raw}'::name[]);
 select columns_are('legacy', 'made_threads', '{account_id,thread_id,reason,run_id}'::name[]);
 select columns_are('legacy', 'quarantine', '{id,account_id,kind,file_name,file_sha256,ordinal,byte_offset,reason,field,sqlstate,raw,raw_sha256,occurrence,run_id,last_run_id}'::name[]);
 select columns_are('legacy', 'staged_records', '{run_id,kind,ordinal,byte_offset,raw,sha256,fault}'::name[]);

@@ -64,7 +64,6 @@ select set_eq(
         'byte_offsets bigint[]',
         'record_sha256s bytea[]',
         'thread_ids text[]',
-        'thread_counts bigint[]',
         'session_ids text[]',
         'sessions_began timestamptz[]',
         'sessions_ended timestamptz[]'
@@ -97,7 +96,6 @@ select set_eq(
         'number bigint not null',
         'ordinal bigint not null',
         'byte_offset bigint not null',
-        'is_new boolean not null',
         'record jsonb not null',
         'raw bytea not null'
     ],

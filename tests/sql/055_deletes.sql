@@ -54,8 +54,8 @@ insert into legacy.import_batches (run_id, kind, number, first_ordinal, record_c
 values (801, 'threads', 0, 0, 0, 0, '');
 insert into legacy.kept_records (account_id, kind, record_id, run_id, ordinal, byte_offset)
 values ('00000000-0000-4000-8000-00000000000a', 'messages', 'message-1', 802, 0, 0);
-insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, is_new, record, raw)
-values ('00000000-0000-4000-8000-00000000000a', 'thread-1', 803, 0, 0, 0, true, '{}', '');
+insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
+values ('00000000-0000-4000-8000-00000000000a', 'thread-1', 803, 0, 0, 0, '{}', '');
 insert into legacy.made_threads (account_id, thread_id, reason, run_id)
 values
 ('00000000-0000-4000-8000-00000000000a', 'thread-1', 'thread_absent', 800),

@@ -71,7 +71,7 @@ select set_eq(
         'legacy.import_batches SELECT',
         'legacy.import_batches DELETE',
         'legacy.import_batches INSERT (run_id, kind, number, first_ordinal, record_count, end_byte, prefix_sha256)',
-        'legacy.import_batches UPDATE (fates, record_ids, byte_offsets, record_sha256s, thread_ids, thread_counts, session_ids, sessions_began, sessions_ended)',
+        'legacy.import_batches UPDATE (fates, record_ids, byte_offsets, record_sha256s, thread_ids, session_ids, sessions_began, sessions_ended)',
         'legacy.import_files SELECT',
         'legacy.import_files INSERT (run_id, kind, file_name, sha256, size_bytes, read_count, faults)',
         'legacy.import_files UPDATE (sha256, size_bytes, read_count, imported_count, unchanged_count, adopted_count, quarantined_count, faults)',
@@ -90,7 +90,7 @@ select set_eq(
         'legacy.reasons SELECT',
         'legacy.thread_claims SELECT',
         'legacy.thread_claims DELETE',
-        'legacy.thread_claims INSERT (account_id, thread_id, run_id, number, ordinal, byte_offset, is_new, record, raw)'
+        'legacy.thread_claims INSERT (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)'
     ],
     'import_definer: what the import needs beside its own tables, column by column'
 );

@@ -19,8 +19,8 @@ insert into legacy.import_batches (
 values (800, 'threads', 0, 0, 1, 1, '', 'i', '{thread-1}', '{0}', '{x}');
 insert into legacy.kept_records (account_id, kind, record_id, raw, run_id, ordinal, byte_offset)
 values ('00000000-0000-4000-8000-000000000001', 'threads', 'thread-1', 'x', 800, 0, 0);
-insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, is_new, record, raw)
-values ('00000000-0000-4000-8000-000000000001', 'thread-1', 800, 0, 0, 0, true, '{}', 'x');
+insert into legacy.thread_claims (account_id, thread_id, run_id, number, ordinal, byte_offset, record, raw)
+values ('00000000-0000-4000-8000-000000000001', 'thread-1', 800, 0, 0, 0, '{}', 'x');
 insert into legacy.staged_records (run_id, kind, ordinal, byte_offset, raw, sha256)
 values (800, 'threads', 0, 0, 'x', sha256('x'));
 insert into legacy.judged_records (run_id, kind, ordinal, byte_offset, raw)

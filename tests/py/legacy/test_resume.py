@@ -504,7 +504,6 @@ def test_rows_that_the_application_changed_between_stay(target: Target, data: Pa
     assert target.ids("chat_messages") == {record["id"] for record in PLAIN} - {"chat_2"}
 
 
-@pytest.mark.xfail(strict=True, reason="derive_threads adds up what came in with the batches")
 def test_threads_count_what_is_left_of_their_messages(target: Target, data: Path) -> None:
     folder = write_folder(data, **plain())
     interrupt(target, folder, 2)
