@@ -143,6 +143,16 @@ begin
                         and candidate.kind = p_kind
                         and candidate.reason = 'id_in_use'
                 ))
+                -- One that the database's row was kept against says nothing of whose the id is.
+                and not exists (
+                    select
+                    from legacy.quarantine as kept
+                    where kept.account_id = p_account_id
+                        and kept.last_run_id = batch.run_id
+                        and kept.kind = p_kind
+                        and kept.ordinal = batch.first_ordinal + entry.place - 1
+                        and kept.reason = 'conflict_kept'
+                )
 
             union all
 
