@@ -78,16 +78,20 @@ _OPEN_ARRAY, _CLOSE_ARRAY, _OPEN_OBJECT, _CLOSE_OBJECT = b"[]{}"
 _NOTHING = -1
 """In place of a byte: the file has ended."""
 
-# Quantifiers are possessive: nothing is looked at twice within a match.
+# Quantifiers of one character class are possessive: nothing is looked at twice within a match.
+# Those of groups are not: up to Python 3.11.4 a possessive group whose last round fails half way
+# does not go back to where that round began (CPython issue 106052). They have a limit instead,
+# for each round is remembered; who matches goes on from there.
 _B = rb"[ \t\r\n]*+"
-_S = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"'
+_S = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+){0,1000}"'
 _W = rb'[^ \t\r\n,:"\[\]{}]++'
 _BLANK = re.compile(_B)
-_BODY = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+', re.DOTALL)
+_BODY = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+){0,1000}', re.DOTALL)
 _BARE = re.compile(rb'[^ \t\r\n,:"\[\]{}]*+')
 # Whole members of an object, or items of an array, that hold no brackets, each with its comma.
-_MEMBERS = re.compile(rb"(?:%b%b%b:%b(?:%b|%b)%b,)*+" % (_B, _S, _B, _B, _S, _W, _B), re.DOTALL)
-_ITEMS = re.compile(rb"(?:%b(?:%b|%b)%b,)*+" % (_B, _S, _W, _B), re.DOTALL)
+_MEMBER = rb"%b%b%b:%b(?:%b|%b)%b," % (_B, _S, _B, _B, _S, _W, _B)
+_MEMBERS = re.compile(rb"(?:%b){0,200}" % _MEMBER, re.DOTALL)
+_ITEMS = re.compile(rb"(?:%b(?:%b|%b)%b,){0,200}" % (_B, _S, _W, _B), re.DOTALL)
 _WORD = re.compile(rb"[0-9A-Za-z+.\-_]*+")
 _SCALAR = re.compile(rb"true|false|null|-?[0-9][0-9.eE+\-]*+")
 _LINE_END = re.compile(rb"[ \t\r]*+\n")
@@ -590,10 +594,11 @@ class _Walk:
             if here[:1] == b'"':
                 self._place += 1
                 return
-            if here[:1] == b"\n" or len(here) > 1:
+            if b"\n" in here:
                 raise _BrokenError(cut_off=False)
             # A backslash is looked at with the byte behind it.
-            self._more(1 + len(here))
+            if len(here) < 2:
+                self._more(1 + len(here))
 
     def _bare(self) -> None:
         while True:

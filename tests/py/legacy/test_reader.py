@@ -148,6 +148,34 @@ def test_what_is_no_array_is_read_as_a_row_of_values(
     assert found.faults == ["not_an_array"]
 
 
+@pytest.mark.parametrize("window", [64, MIB])
+@pytest.mark.parametrize(
+    "member",
+    [
+        b'"a": "' + b"\\n" * 3000 + b'"',
+        b'"a": {' + b'"k": "v\\n", ' * 1000 + b'"z": 1}',
+        b'"a": [' + b"1, " * 1000 + b"2]",
+    ],
+    ids=["escapes", "members", "items"],
+)
+def test_what_is_longer_than_a_pattern_takes_at_once_is_walked_on(
+    tmp_path: Path, member: bytes, window: int
+) -> None:
+    # The lone surrogate is what msgspec refuses, so that the record is walked through.
+    raws = [b"{" + member + b', "b": "\\ud800"}', b"{" + member + b"}"]
+    found = read(write(tmp_path, b"[" + b", ".join(raws) + b"]"), window_bytes=window)
+    assert found.found == [(raw, None) for raw in raws]
+    assert found.faults == []
+
+
+def test_no_pattern_is_one_that_older_pythons_match_wrongly() -> None:
+    # CPython issue 106052: mended in 3.11.5, and Debian 12 has 3.11.2.
+    patterns = [item for item in vars(reader).values() if isinstance(item, re.Pattern)]
+    assert len(patterns) > 5
+    possessive_group = re.compile(rb"\)([*+?]|\{[0-9,]+\})\+|\(\?>")
+    assert [item.pattern for item in patterns if possessive_group.search(item.pattern)] == []
+
+
 @pytest.mark.parametrize("depth", [10_000, 1_000_000])
 def test_depth_has_no_bound(tmp_path: Path, depth: int) -> None:
     deep = [b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth]
