@@ -597,7 +597,7 @@ class _Walk:
             if b"\n" in here:
                 raise _BrokenError(cut_off=False)
             # A backslash is looked at with the byte behind it.
-            if len(here) < 2:
+            if here in (b"", b"\\"):
                 self._more(1 + len(here))
 
     def _bare(self) -> None:
