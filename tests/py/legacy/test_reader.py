@@ -526,7 +526,9 @@ def test_a_cut_leaves_the_whole_records_before_and_one_rest(
     done = [element.raw for element in before if element.offset + element.length <= length]
     assert found.raws[: len(done)] == done
     assert len(found.raws) <= len(done) + 1
-    assert "no_end" in found.faults
+    # Behind a bracket on a line of its own, further out than the records, it looks whole.
+    looks_whole = re.search(rb"\n *\]\s*$", whole[:length])
+    assert looks_whole or "no_end" in found.faults
     assert_nothing_lost(whole[:length], found.elements)
 
 
