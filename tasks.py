@@ -129,7 +129,7 @@ def import_legacy(  # noqa: PLR0913, PLR0917 - its options
     check_request(request, max_quarantine)
     page = reports.check_page(report)
     server = target(known)
-    bring_up_to_date(server, known, dry_run=dry_run)
+    bring_up_to_date(server, known, may_migrate=not dry_run)
     with console.watching() as watch:
         result = import_folder(server, request, watch)
     if page:
@@ -161,7 +161,7 @@ def export_legacy(
     )
     known = settings.load()
     server = target(known)
-    bring_up_to_date(server, known, dry_run=True)
+    bring_up_to_date(server, known, may_migrate=False)
     with console.progress() as tell:
         result = export_folder(server, request, tell)
     report_export(result, as_json=json)
@@ -187,7 +187,7 @@ def verify_import(
     known = settings.load()
     request = VerifyRequest(Path(data), account or None, limit)
     server = target(known)
-    bring_up_to_date(server, known, dry_run=True)
+    bring_up_to_date(server, known, may_migrate=False)
     with console.progress() as tell:
         result = verify_folder(server, request, tell)
     return report_verification(result, as_json=json)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from psycopg import sql
 
 from harness.connections import Server, connect, server_of_url
+from harness.databases import create_database, drop_database
 from harness.embedded.binaries import find_binaries, home_of, make_folder
 from harness.embedded.postgres import EmbeddedPostgres
 from harness.errors import ExitCode, SessionbaseError
@@ -90,39 +90,26 @@ class Databases:
     ) -> None:
         """Make a template of another one (None: of an empty database) and fill it."""
         database = f"{self._prefix}_{name}"
-        self._create(database, self._templates[based_on] if based_on else "template0")
+        server = self._create(database, self._templates[based_on] if based_on else "template0")
         self._templates[name] = database
-        fill(self._server.with_database(database))
+        fill(server)
 
     @contextmanager
     def clone(self, template: str) -> Iterator[Server]:
         """Give a copy of a template, and drop it afterwards."""
         database = f"{self._prefix}_{next(self._numbers)}"
-        self._create(database, self._templates[template])
         try:
-            yield self._server.with_database(database)
+            yield self._create(database, self._templates[template])
         finally:
-            self._drop(database)
+            drop_database(self._server, database, "bench")
 
     def drop_templates(self) -> None:
         """Drop all templates."""
         while self._templates:
-            self._drop(self._templates.popitem()[1])
+            drop_database(self._server, self._templates.popitem()[1], "bench")
 
-    def _create(self, database: str, template: str) -> None:
-        # Copied file by file: through the WAL, a large template would push the measurement's
-        # own checkpoints about.
-        statement = sql.SQL(
-            "create database {} template {} encoding 'UTF8' strategy file_copy"
-        ).format(sql.Identifier(database), sql.Identifier(template))
-        with connect(self._server, "bench") as connection:
-            connection.execute(statement)
-
-    def _drop(self, database: str) -> None:
-        with connect(self._server, "bench") as connection:
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database))
-            )
+    def _create(self, database: str, template: str) -> Server:
+        return create_database(self._server, database, template, "bench", by_files=True)
 
 
 @contextmanager

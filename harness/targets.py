@@ -17,21 +17,22 @@ def target(settings: Settings) -> Server:
         return project_postgres(settings).ensure_running()
 
 
-def bring_up_to_date(server: Server, settings: Settings, *, dry_run: bool) -> None:
-    """Migrate before an import. A dry run may do so to the embedded server only.
+def bring_up_to_date(server: Server, settings: Settings, *, may_migrate: bool) -> None:
+    """Migrate a server that a command needs to be up to date; the embedded one in any case.
 
-    Raises SessionbaseError (PENDING) for a dry run on another server that is not up to date.
+    may_migrate: whether the command may change a server that is not sessionbase's own.
+    Raises SessionbaseError (PENDING) if it may not, and that server is not up to date.
     """
     with console.progress() as tell:
         migrator = Migrator(settings, tell=tell, warn=console.note)
         if not migrator.sees_ledger(server):
             console.note("this login may not see the migrations; taking them as applied")
             return
-        if dry_run and not server.embedded:
+        if not (may_migrate or server.embedded):
             if migrator.plan(server).is_pending:
                 raise SessionbaseError(
                     ExitCode.PENDING,
-                    f"{server.label} has pending migrations, and a dry run changes nothing",
+                    f"{server.label} has pending migrations, and this command applies none",
                     hint="Run `invoke migrate` first.",
                 )
             return

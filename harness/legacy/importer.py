@@ -119,7 +119,6 @@ class _Opened:
         stack.enter_context(closing(batches))
         first = next(batches, None)
         self.batches: Iterator[Batch] = chain([first] if first else [], batches)
-        self.begin = start.end if start else 0
 
 
 class _Importer:

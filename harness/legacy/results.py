@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from harness.errors import ExitCode, SessionbaseError
+from harness.legacy.reader import FileFault
 
 OnConflict = Literal["quarantine", "keep", "replace"]
 """What becomes of a record whose id the database has with other content."""
@@ -51,14 +52,6 @@ FILE_FAULTS = {
     "after_end": "Something stands behind the closing ]; it is in the quarantine.",
 }
 """What the codes of file faults mean, in words."""
-
-
-@dataclass(frozen=True)
-class FileFault:
-    """What was wrong with a file apart from its records, and at which byte."""
-
-    code: str
-    offset: int
 
 
 @dataclass(frozen=True)

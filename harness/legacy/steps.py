@@ -12,8 +12,8 @@ from psycopg.types.json import Jsonb
 from harness import __version__
 from harness.connections import Connection
 from harness.errors import ExitCode, SessionbaseError
-from harness.legacy.reader import RecordFile, ResumePoint
-from harness.legacy.results import FileFault, FileResult, ImportRequest, ImportResult, Note, Reason
+from harness.legacy.reader import FileFault, RecordFile, ResumePoint
+from harness.legacy.results import FileResult, ImportRequest, ImportResult, Note, Reason
 from harness.legacy.staging import StagedBatch, copy_batch
 
 FILES = {

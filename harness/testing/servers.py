@@ -11,10 +11,10 @@ from typing import Literal, cast, get_args
 
 import docker
 from docker.errors import APIError, DockerException
-from psycopg import sql
 from testcontainers.community.postgres import PostgresContainer
 
 from harness.connections import Server, connect, server_of_url
+from harness.databases import create_database, drop_database
 from harness.embedded.guardian import temporary_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.runner import Migrator
@@ -136,35 +136,20 @@ class Databases:
         """Give a database with all of sql/ applied, and drop it afterwards."""
         if self._template is None:
             self._template = f"{self._prefix}_template"
-            self._create(self._template, "template0")
-            Migrator(self._settings).apply(self._server.with_database(self._template))
+            template = create_database(self._server, self._template, "template0", "test")
+            Migrator(self._settings).apply(template)
         with self._made(self._template) as server:
             yield server
 
     def drop_template(self) -> None:
         """Drop the template, if one was made."""
         if self._template:
-            self._drop(self._template)
+            drop_database(self._server, self._template, "test")
 
     @contextmanager
     def _made(self, template: str) -> Iterator[Server]:
         name = f"{self._prefix}_{next(self._numbers)}"
-        self._create(name, template)
         try:
-            yield self._server.with_database(name)
+            yield create_database(self._server, name, template, "test")
         finally:
-            self._drop(name)
-
-    def _create(self, name: str, template: str) -> None:
-        with connect(self._server, "test") as connection:
-            connection.execute(
-                sql.SQL("create database {} template {} encoding 'UTF8'").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-            )
-
-    def _drop(self, name: str) -> None:
-        with connect(self._server, "test") as connection:
-            connection.execute(
-                sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-            )
+            drop_database(self._server, name, "test")

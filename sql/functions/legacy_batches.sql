@@ -106,7 +106,12 @@ begin
     verdict as materialized (
         select
             bool_and(message.is_plain or message.known_id is not null) as is_clean,
-            count(*) filter (where message.known_id is null) as expected_count
+            count(*) filter (where message.known_id is null) as expected_count,
+            array(
+                select distinct named.thread_id
+                from message as named
+                where named.known_id is null
+            ) as thread_ids
         from message
     ),
 
@@ -145,11 +150,7 @@ begin
             record_ids = counted.record_ids,
             byte_offsets = counted.byte_offsets,
             record_sha256s = counted.record_sha256s,
-            thread_ids = array(
-                select distinct message.thread_id
-                from message
-                where message.known_id is null
-            ),
+            thread_ids = (select verdict.thread_ids from verdict),
             session_ids = met.session_ids,
             sessions_began = met.sessions_began,
             sessions_ended = met.sessions_ended
@@ -186,11 +187,7 @@ begin
         verdict.is_clean,
         verdict.expected_count,
         (select count(*) from brought),
-        array(
-            select distinct message.thread_id
-            from message
-            where message.known_id is null
-        )
+        verdict.thread_ids
     into v_is_clean, v_expected_count, v_brought_count, v_thread_ids
     from verdict;
 
@@ -583,9 +580,7 @@ begin
     end if;
 
     perform legacy.judge_batch(p_run_id, v_account_id, p_kind, p_number, false);
-    perform legacy.bring_in_nobodys_way(p_run_id, v_account_id, p_kind);
-    perform legacy.bring_judged(p_run_id, v_account_id, p_kind);
-    perform legacy.settle_judged(p_run_id, v_account_id, p_kind);
+    perform legacy.bring_in_and_settle(p_run_id, v_account_id, p_kind);
     return true;
 end;
 $$;
@@ -1096,6 +1091,20 @@ end;
 $$;
 comment on function legacy.settle_judged(bigint, uuid, text) is 'Writes down what became of the judged records: legacy.kept_records, legacy.quarantine, and the batches they are of.';
 
+create or replace function legacy.bring_in_and_settle(p_run_id bigint, p_account_id uuid, p_kind text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform legacy.bring_in_nobodys_way(p_run_id, p_account_id, p_kind);
+    perform legacy.bring_judged(p_run_id, p_account_id, p_kind);
+    perform legacy.settle_judged(p_run_id, p_account_id, p_kind);
+end;
+$$;
+comment on function legacy.bring_in_and_settle(bigint, uuid, text) is 'Brings all judged records of a kind in, and writes down what became of each.';
+
 create or replace function legacy.file_name(p_kind text)
 returns text
 language sql
@@ -1256,9 +1265,7 @@ begin
     end if;
 
     foreach v_kind in array '{messages,tool_events}'::text[] loop
-        perform legacy.bring_in_nobodys_way(p_run_id, v_account_id, v_kind);
-        perform legacy.bring_judged(p_run_id, v_account_id, v_kind);
-        perform legacy.settle_judged(p_run_id, v_account_id, v_kind);
+        perform legacy.bring_in_and_settle(p_run_id, v_account_id, v_kind);
     end loop;
 end;
 $$;

@@ -18,8 +18,8 @@ from harness.console import quiet_watch
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy import steps
 from harness.legacy.importer import check_folder, import_folder
-from harness.legacy.reader import Batch, RecordFile, ResumePoint
-from harness.legacy.results import FileFault, FileResult, ImportRequest, ImportResult
+from harness.legacy.reader import Batch, FileFault, RecordFile, ResumePoint
+from harness.legacy.results import FileResult, ImportRequest, ImportResult
 from harness.legacy.staging import StagedBatch, Stager
 from harness.legacy.steps import FILES
 from harness.settings import EXAMPLES

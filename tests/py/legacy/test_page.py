@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from harness.legacy.page import outcome_of, render_page
-from harness.legacy.results import FileFault, FileResult, ImportResult, Note, Reason
+from harness.legacy.reader import FileFault
+from harness.legacy.results import FileResult, ImportResult, Note, Reason
 
 HOSTILE = '<script>alert(1)</script>"\' onload="x" {{ 7 * 7 }} &amp; \u202e'
 CONFLICTS = "What became of records in conflict; the first table counts them too"
