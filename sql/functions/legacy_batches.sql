@@ -797,6 +797,7 @@ begin
                     select
                     from app.chat_messages as message
                     where message.account_id = p_account_id
+                        and message.session_id = candidate.session_id
                         and message.thread_id = candidate.thread_id
                         and message.client_message_id = candidate.record ->> 'clientMessageId'
                 )

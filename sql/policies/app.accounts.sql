@@ -1,17 +1,28 @@
 -- app.accounts: who owns data.
--- Who may: the import functions look up the account they are told to import into.
+-- Who may: an account reads its own row, and no other account's: not even whether it is there.
+-- The functions of authorizer look up who asks; the import functions look up the account they are told to import into.
 set local role sessionbase_owner;
 
 revoke all on app.accounts
-from public, app_user, app_server, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.accounts enable row level security;
 alter table app.accounts force row level security;
+
+drop policy if exists "An account reads its own row" on app.accounts;
+create policy "An account reads its own row" on app.accounts
+for select to app_user
+using (id = (select app.current_account_id()));
+
+drop policy if exists "Who asks is looked up among all accounts" on app.accounts;
+create policy "Who asks is looked up among all accounts" on app.accounts
+for select to authorizer
+using (true);
 
 drop policy if exists "The import finds any account" on app.accounts;
 create policy "The import finds any account" on app.accounts
 for select to import_definer
 using (true);
 
-grant select on app.accounts to import_definer;
--- Not granted: insert, update, delete, to anybody. Accounts are made by administrators.
+grant select on app.accounts to app_user, authorizer, import_definer;
+-- Not granted: insert, update, delete, to anybody. Accounts are made and disabled by administrators.

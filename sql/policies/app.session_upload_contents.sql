@@ -1,12 +1,28 @@
--- app.session_upload_contents: the bytes of uploads.
--- Who may: nobody yet. No sync role will ever be given a grant here.
+-- app.session_upload_contents: the bytes of uploads, in chunks.
+-- Who may: an account reads, adds and removes its own; they belong to no session, so no member sees them.
 set local role sessionbase_owner;
 
 revoke all on app.session_upload_contents
-from public, app_user, app_server, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.session_upload_contents enable row level security;
 alter table app.session_upload_contents force row level security;
 
--- Policies: none, so no row is seen or written, by its owner neither.
--- Grants: none. Not granted: anything to anybody.
+drop policy if exists "An account reads its own upload contents" on app.session_upload_contents;
+create policy "An account reads its own upload contents" on app.session_upload_contents
+for select to app_user
+using (account_id = (select app.current_account_id()));
+
+drop policy if exists "An account adds its own upload contents" on app.session_upload_contents;
+create policy "An account adds its own upload contents" on app.session_upload_contents
+for insert to app_user
+with check (account_id = (select app.current_account_id()));
+
+drop policy if exists "An account removes its own upload contents" on app.session_upload_contents;
+create policy "An account removes its own upload contents" on app.session_upload_contents
+for delete to app_user
+using (account_id = (select app.current_account_id()));
+
+grant select, delete on app.session_upload_contents to app_user;
+grant insert (account_id, content_sha256, chunk_index, encoding, chunk) on app.session_upload_contents to app_user;
+-- Not granted: update, to anybody: bytes do not change; anything to electric_read and electric_repl: bytes are never synced.

@@ -1,12 +1,42 @@
 -- app.ui_settings: how the viewer looks, a row a profile.
--- Who may: nobody yet. The old viewer kept settings in memory, so the importer has no business here.
+-- Who may: an account reads, makes, changes and removes its own; nobody else's are of any use to it.
+-- Electric reads all of it, for it serves every account; the gatekeeper decides who gets which of it.
 set local role sessionbase_owner;
 
 revoke all on app.ui_settings
-from public, app_user, app_server, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.ui_settings enable row level security;
 alter table app.ui_settings force row level security;
 
--- Policies: none, so no row is seen or written, by its owner neither.
--- Grants: none. Not granted: anything to anybody.
+drop policy if exists "An account reads its own settings" on app.ui_settings;
+create policy "An account reads its own settings" on app.ui_settings
+for select to app_user
+using (account_id = (select app.current_account_id()));
+
+drop policy if exists "An account makes its own settings" on app.ui_settings;
+create policy "An account makes its own settings" on app.ui_settings
+for insert to app_user
+with check (account_id = (select app.current_account_id()));
+
+drop policy if exists "An account changes its own settings" on app.ui_settings;
+create policy "An account changes its own settings" on app.ui_settings
+for update to app_user
+using (account_id = (select app.current_account_id()))
+with check (account_id = (select app.current_account_id()));
+
+drop policy if exists "An account removes its own settings" on app.ui_settings;
+create policy "An account removes its own settings" on app.ui_settings
+for delete to app_user
+using (account_id = (select app.current_account_id()));
+
+drop policy if exists "Electric reads all settings" on app.ui_settings;
+create policy "Electric reads all settings" on app.ui_settings
+for select to electric_read
+using (true);
+
+grant select, delete on app.ui_settings to app_user;
+grant insert (account_id, profile_id, settings, created_at, updated_at) on app.ui_settings to app_user;
+grant update (settings, updated_at) on app.ui_settings to app_user;
+grant select on app.ui_settings to electric_read;
+-- Not granted: update of account_id and profile_id: a profile stays what it is.

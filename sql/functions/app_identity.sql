@@ -1,0 +1,152 @@
+-- Who asks: which account, and which sessions are shared with it. Every policy for app_user stands on these.
+set local role authorizer;
+
+-- SQL that Postgres can inline where it can tell JSON from other text without an error; Postgres 15 can't.
+do $$
+begin
+    if current_setting('server_version_num')::integer >= 160000 then
+        execute $sql$
+            create or replace function app.claimed_account_id()
+            returns uuid
+            language sql
+            stable
+            parallel safe
+            as $body$
+                select case
+                    when current_setting('request.jwt.claims', true) is json object
+                        and current_setting('request.jwt.claims', true)::jsonb ->> 'sub' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                        then (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid
+                end
+            $body$
+        $sql$;
+    else
+        execute $sql$
+            create or replace function app.claimed_account_id()
+            returns uuid
+            language plpgsql
+            stable
+            set search_path = pg_catalog, pg_temp
+            as $body$
+            declare
+                v_sub text := current_setting('request.jwt.claims', true)::jsonb ->> 'sub';
+            begin
+                if v_sub ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+                    return v_sub::uuid;
+                end if;
+                return null;
+            exception
+                when data_exception then
+                    return null;
+            end;
+            $body$
+        $sql$;
+    end if;
+end;
+$$;
+comment on function app.claimed_account_id() is 'The account that the claim sub in the setting request.jwt.claims names; null where there is no such claim, or it is no uuid. Whether that account is there is for app.current_account_id() to say.';
+
+create or replace function app.current_account_id()
+returns uuid
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    -- Definer: who asks may not read app.accounts before it is known who asks.
+    select account.id
+    from app.accounts as account
+    where account.id = app.claimed_account_id()
+        and account.status = 'active'
+$$;
+comment on function app.current_account_id() is 'The account that asks: the one that is claimed, if it is there and active; else null. In a policy always written (select app.current_account_id()), so that it is computed once a query.';
+
+create or replace view app.memberships with (security_barrier) as
+select
+    member.account_id,
+    member.session_id,
+    member.role
+from app.session_members as member
+where member.member_account_id = (select app.current_account_id());
+comment on view app.memberships is 'The sessions of other accounts that are shared with the account that asks, and as what. It runs as its owner, so that the policies of app.session_members can ask it too.';
+comment on column app.memberships.account_id is 'The account that owns the session.';
+comment on column app.memberships.session_id is 'The shared session.';
+comment on column app.memberships.role is 'viewer, editor or owner.';
+
+create or replace function app.require_account()
+returns trigger
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Others, such as the import, may not even ask who asks.
+    if row_security_active(tg_relid) and pg_has_role(current_user, 'app_user', 'usage') then
+        if app.current_account_id() is null then
+            raise exception 'nobody may write here without an account'
+                using
+                    errcode = 'invalid_authorization_specification',
+                    detail = 'The setting request.jwt.claims has no claim sub that is the id of an active account.',
+                    hint = 'Set it in the transaction that writes: select set_config(''request.jwt.claims'', ''{"sub": "<id of the account>"}'', true).';
+        end if;
+    end if;
+    return null;
+end;
+$$;
+comment on function app.require_account() is 'Trigger: a statement of app_user that writes fails where no active account is claimed, instead of finding no row.';
+
+grant execute on function app.claimed_account_id(), app.current_account_id() to app_user;
+grant execute on function app.require_account() to sessionbase_owner;
+
+set local role sessionbase_owner;
+
+create or replace trigger require_account
+before insert or update or delete on app.sessions
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.session_members
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.chat_threads
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.chat_messages
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.chat_tool_events
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.session_events
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.session_uploads
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.session_upload_contents
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.session_repo_bindings
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.todos
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.ui_settings
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.misalignments
+for each statement execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.hook_decisions
+for each statement execute function app.require_account();
