@@ -182,7 +182,10 @@ def test_a_record_replaces_every_field(target: Target, data: Path) -> None:
     del event["arguments"]
     target.run(write_folder(data, messages=[second], tool_events=[event]), on_conflict="replace")
     empty = {name for name, value in target.message().items() if value is None}
-    assert empty == {"client_message_id", "misalignment_id", "evidence", "context_events"}
+    assert empty == {
+        *("client_message_id", "misalignment_id", "evidence", "context_events"),
+        "author_account_id",
+    }
     row = target.message()
     assert (row["thread_id"], row["mode"], row["role"], row["extra"]) == (
         *("two", "general", "assistant"),

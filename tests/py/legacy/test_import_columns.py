@@ -63,6 +63,7 @@ def test_a_thread_by_columns(target: Target, data: Path) -> None:
         "updated_at": MOMENT.format(6),
         "row_version": 2,
         "extra": {},
+        "author_account_id": None,
     }
 
 
@@ -95,6 +96,7 @@ def test_a_message_by_columns(target: Target, data: Path) -> None:
         "updated_at": MOMENT.format(3),
         "row_version": 1,
         "extra": {},
+        "author_account_id": None,
     }
 
 
@@ -129,6 +131,7 @@ def test_a_tool_event_by_columns(target: Target, data: Path) -> None:
         "updated_at": MOMENT.format(4),
         "row_version": 1,
         "extra": {},
+        "author_account_id": None,
     }
 
 
@@ -146,14 +149,18 @@ def test_fields_that_may_be_absent_are_null_then(target: Target, data: Path) -> 
         "completed_at",
         "latency_ms",
         "context_events",
+        "author_account_id",
     }
     assert {name for name, value in target.message().items() if value is None} == {
         "client_message_id",
         "misalignment_id",
         "evidence",
         "context_events",
+        "author_account_id",
     }
-    assert {name for name, value in target.thread().items() if value is None} == set()
+    assert {name for name, value in target.thread().items() if value is None} == {
+        "author_account_id"
+    }
 
 
 @pytest.mark.parametrize("value", [b"null", b"0", b'""', b"false", b"[]", b'{"a": 1.10}', DIGITS])

@@ -284,7 +284,11 @@ def test_every_column_is_changed_by_a_test(connection: Connection, kind: str) ->
         [f"chat_{kind}"],
     ).fetchall()
     tested = {column for of_kind, column, *_ in fields_of_columns() if of_kind == kind}
-    assert {name for (name,) in columns} == tested | {"account_id", "row_version"}
+    assert {name for (name,) in columns} == tested | {
+        *("account_id", "row_version"),
+        # No record tells who wrote it.
+        "author_account_id",
+    }
 
 
 @pytest.mark.parametrize("kind", ["messages", "tool_events"])
