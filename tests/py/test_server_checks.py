@@ -134,7 +134,8 @@ def poor_login(empty_database: Server, database: Server) -> Iterator[Server]:
         connection.execute(f"create role {name} login createrole password '{password}'")
         connection.execute(f"alter database {empty_database.database} owner to {name}")
         connection.execute(
-            f"grant sessionbase_owner, import_definer, importer to {name} with admin option"
+            f"grant sessionbase_owner, authorizer, import_definer, importer to {name} "
+            "with admin option"
         )
     yield Server(
         make_conninfo(empty_database.conninfo, user=name, password=password), embedded=False
