@@ -45,13 +45,13 @@ NOTES = """\
 def show_report(report: Report, *, as_json: bool, out: Path | None) -> None:
     """Print a report, and write it to a file of Markdown if one is named."""
     if out:
-        _write(out, markdown(report))
+        write_page(out, markdown(report))
     if as_json:
         console.show_json(facts(report))
         return
     for title, table in _titled(report):
         console.show_table(title, _COLUMNS, cells(table))
-    console.say(_where(report))
+    console.say(where(report.environment))
     console.say(NOTES.rstrip())
 
 
@@ -61,7 +61,7 @@ def facts(report: Report) -> dict[str, Any]:
         "rows": report.order.rows,
         "runs": report.order.runs,
         "filled": report.order.filled,
-        "environment": _environment(report),
+        "environment": machine_facts(report.environment),
         "methods": _table_facts(report.main),
         "scale": [
             {"messages": table.messages, "methods": _table_facts(table)} for table in report.scale
@@ -74,7 +74,7 @@ def markdown(report: Report) -> str:
     parts = []
     for title, table in _titled(report):
         parts += [f"{title}:\n", *_markdown_table(table), ""]
-    return "\n".join([*parts, f"{_where(report)}\n", NOTES])
+    return "\n".join([*parts, f"{where(report.environment)}\n", NOTES])
 
 
 def cells(table: Table) -> list[list[str]]:
@@ -133,9 +133,10 @@ def _markdown_table(table: Table) -> list[str]:
     return [head, rule, *(f"| {' | '.join(row)} |" for row in cells(table))]
 
 
-def _environment(report: Report) -> dict[str, str]:
+def machine_facts(environment: dict[str, str]) -> dict[str, str]:
+    """Return a server's settings, with what else decides how fast the measurements are."""
     return {
-        **report.environment,
+        **environment,
         "cores": str(os.cpu_count()),
         "machine": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -143,8 +144,9 @@ def _environment(report: Report) -> dict[str, str]:
     }
 
 
-def _where(report: Report) -> str:
-    known = _environment(report)
+def where(environment: dict[str, str]) -> str:
+    """Return a line that says on what was measured."""
+    known = machine_facts(environment)
     head = (
         f"Postgres {known.pop('postgres')} on {known.pop('cores')} cores ({known.pop('machine')}), "
         f"Python {known.pop('python')}, psycopg {known.pop('psycopg')}; "
@@ -152,7 +154,8 @@ def _where(report: Report) -> str:
     return head + ", ".join(f"{name} = {value}" for name, value in known.items())
 
 
-def _write(out: Path, text: str) -> None:
+def write_page(out: Path, text: str) -> None:
+    """Write a page. Raises SessionbaseError (FAILED) if it can't."""
     try:
         out.write_text(text)
     except OSError as error:

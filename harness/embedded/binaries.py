@@ -109,6 +109,11 @@ def find_psql(settings: Settings) -> Path:
     return _existing(_programs(settings) / "psql")
 
 
+def find_pgbench(settings: Settings) -> Path:
+    """Find pgbench beside the server's programs. Raises SessionbaseError (MISSING_TOOL)."""
+    return _existing(_programs(settings) / "pgbench")
+
+
 def _programs(settings: Settings) -> Path:
     return settings.postgres_bin or _wheel_folder() / "pginstall" / "bin"
 

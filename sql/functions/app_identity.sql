@@ -14,7 +14,8 @@ begin
             as $body$
                 select case
                     when current_setting('request.jwt.claims', true) is json object
-                        and current_setting('request.jwt.claims', true)::jsonb ->> 'sub' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                        -- What is left of a uuid; a regular expression takes ten times as long.
+                        and translate(current_setting('request.jwt.claims', true)::jsonb ->> 'sub', '123456789abcdef', '000000000000000') = '00000000-0000-0000-0000-000000000000'
                         then (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid
                 end
             $body$
@@ -30,7 +31,7 @@ begin
             declare
                 v_sub text := current_setting('request.jwt.claims', true)::jsonb ->> 'sub';
             begin
-                if v_sub ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+                if translate(v_sub, '123456789abcdef', '000000000000000') = '00000000-0000-0000-0000-000000000000' then
                     return v_sub::uuid;
                 end if;
                 return null;
@@ -55,7 +56,7 @@ as $$
     -- Definer: who asks may not read app.accounts before it is known who asks.
     select account.id
     from app.accounts as account
-    where account.id = app.claimed_account_id()
+    where account.id = (select app.claimed_account_id())
         and account.status = 'active'
 $$;
 comment on function app.current_account_id() is 'The account that asks: the one that is claimed, if it is there and active; else null. In a policy always written (select app.current_account_id()), so that it is computed once a query.';

@@ -1,0 +1,89 @@
+"""What the bench of row security found, for people, for machines, and for the documents."""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.report import machine_facts, where, write_page
+from bench.row_security import Reading, RlsReport
+from harness import console
+
+_COLUMNS = ["read", "as", "off, µs", "on, µs", "ratio", "lowest..highest", "off again", "goal", ""]
+
+NOTES = """\
+- off, on: median time of a read at the client, without row security and with it; the same
+  statement by the same role, prepared, on one connection. The medians of the runs are shown.
+- ratio: on, against the mean of the two measurements without row security around it; median of
+  the runs.
+- off again: the second measurement without row security against the first. How far it is from 1
+  says how far the ratios can be believed.
+- owner reads threads of its own sessions; member those of sessions that are shared with it.
+"""
+
+
+def show_rls_report(report: RlsReport, *, as_json: bool, out: Path | None) -> None:
+    """Print a report, and write it to a file of Markdown if one is named."""
+    if out:
+        write_page(out, rls_markdown(report))
+    if as_json:
+        console.show_json(rls_facts(report))
+        return
+    console.show_table(_title(report), _COLUMNS, [_cells(one) for one in report.readings])
+    console.say(where(report.environment))
+    console.say(NOTES.rstrip())
+
+
+def rls_facts(report: RlsReport) -> dict[str, Any]:
+    """Return it all as plain data."""
+    return {
+        "rows": report.order.rows,
+        "accounts": report.order.accounts,
+        "runs": report.order.runs,
+        "reads": report.order.reads,
+        "environment": machine_facts(report.environment),
+        "readings": [
+            {
+                "read": one.title,
+                "as": one.principal,
+                "off_us": one.off,
+                "on_us": one.on,
+                "off_again_us": one.again,
+                "ratio": {"median": median(one.ratios), "runs": one.ratios},
+                "control": one.control,
+                "goal": one.goal,
+            }
+            for one in report.readings
+        ],
+    }
+
+
+def rls_markdown(report: RlsReport) -> str:
+    """Return it as a page of the documents."""
+    rule = f"| {' | '.join(['---', '---'] + ['---:'] * (len(_COLUMNS) - 3) + ['---'])} |"
+    rows = [f"| {' | '.join(_cells(one))} |" for one in report.readings]
+    parts = [f"{_title(report)}:\n", f"| {' | '.join(_COLUMNS)} |", rule, *rows]
+    return "\n".join([*parts, "", f"{where(report.environment)}\n", NOTES])
+
+
+def _title(report: RlsReport) -> str:
+    order = report.order
+    runs = "1 run" if order.runs == 1 else f"{order.runs} runs"
+    return (
+        f"{order.rows:,} messages of {order.accounts:,} accounts, "
+        f"{runs} of {order.reads:,} reads each"
+    )
+
+
+def _cells(reading: Reading) -> list[str]:
+    ratios = reading.ratios
+    return [
+        reading.title,
+        reading.principal,
+        f"{median(reading.off):.0f}",
+        f"{median(reading.on):.0f}",
+        f"{median(ratios):.2f}",
+        f"{min(ratios):.2f}..{max(ratios):.2f}",
+        f"{reading.control:.2f}",
+        f"{reading.goal:.2f}",
+        "met" if median(ratios) <= reading.goal else "not met",
+    ]
