@@ -16,6 +16,8 @@ from rich.prompt import Prompt
 
 from bench.imports import Order, bench_imports
 from bench.report import show_report
+from bench.row_security import RlsOrder, bench_row_security
+from bench.row_security_report import show_rls_report
 from harness import console, quality, reports, settings
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
@@ -31,7 +33,8 @@ from harness.targets import bring_up_to_date, target
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
-_BENCHES = ("import",)
+_BENCHES = {"import": 100_000, "rls": 2_000_000}
+"""What can be measured, and with how many messages unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
 
 
@@ -221,11 +224,13 @@ def test(
 @task(
     positional=["what"],
     help={
-        "what": "What to measure: import.",
-        "rows": "How many messages.",
+        "what": "What to measure: import, or rls (what row security costs).",
+        "rows": "How many messages; 0: 100,000 for import, 2,000,000 for rls.",
         "runs": "How often; every run has all methods in turn.",
-        "filled": "Messages of another account that are there already; 0: as many as rows.",
-        "scale": "Also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
+        "filled": "import: messages of another account that are there already; 0: as many as rows.",
+        "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
+        "accounts": "rls: how many accounts the messages are of.",
+        "reads": "rls: how many reads a measurement has.",
         "out": "Also write the figures to this file, as Markdown.",
         **_JSON,
     },
@@ -234,24 +239,34 @@ def test(
 def bench(  # noqa: PLR0913, PLR0917 - a command's options
     _: Context,
     what: str,
-    rows: int = 100_000,
+    rows: int = 0,
     runs: int = 5,
     filled: int = 0,
     scale: bool = False,
+    accounts: int = 200,
+    reads: int = 4000,
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import."""
+    """Measure beside its peers: bench import, bench rls."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
             f"there is no bench {what}",
             hint=f"It is one of: {', '.join(_BENCHES)}.",
         )
-    order = Order(rows, runs, filled or rows, scale=scale)
+    known, page = settings.load(), Path(out) if out else None
+    rows = rows or _BENCHES[what]
     with console.progress() as tell:
-        report = bench_imports(settings.load(), order, tell)
-    show_report(report, as_json=json, out=Path(out) if out else None)
+        if what == "rls":
+            reads_order = RlsOrder(rows, accounts, runs, reads)
+            reads_report = bench_row_security(known, reads_order, tell)
+        else:
+            report = bench_imports(known, Order(rows, runs, filled or rows, scale=scale), tell)
+    if what == "rls":
+        show_rls_report(reads_report, as_json=json, out=page)
+    else:
+        show_report(report, as_json=json, out=page)
 
 
 @task(help={"command": "Run this and exit, instead of a prompt."})
