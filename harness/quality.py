@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import console
+from harness import console, row_security
 from harness.errors import ExitCode, SessionbaseError
-from harness.settings import PROJECT
+from harness.settings import PROJECT, load
 
 _SQL = ("sql/migrations", "sql/functions", "sql/policies", "tests/sql")
 
@@ -26,10 +26,12 @@ def lint() -> ExitCode:
     ]
     # Every one is run before any is judged.
     failed = [command[0] for command in commands if _run(command) != 0]
+    if not _row_security_is_clean():
+        failed.append("pgrls")
     if failed:
         console.say(f"not clean: {', '.join(failed)}")
         return ExitCode.FAILED
-    console.say("clean: sqlfluff, squawk, ruff, mypy")
+    console.say("clean: sqlfluff, squawk, ruff, mypy, pgrls")
     return ExitCode.OK
 
 
@@ -42,6 +44,19 @@ def fmt() -> ExitCode:
     ]
     codes = [_run(command) for command in commands]
     return ExitCode.FAILED if any(codes) else ExitCode.OK
+
+
+def _row_security_is_clean() -> bool:
+    console.note(f"$ pgrls lint --config {row_security.CONFIG.name} ...")
+    lines = row_security.lint(load())
+    for line in lines:
+        console.say(line)
+    if lines:
+        console.say(
+            "`pgrls explain RULE` says more. Mend it; or accept it, with the reason, in "
+            f"{row_security.CONFIG.name}."
+        )
+    return not lines
 
 
 def _run(command: list[str]) -> int:
