@@ -29,6 +29,8 @@ from harness.legacy.verifier import VerifyRequest, verify_folder
 from harness.migrations.runner import Migrator
 from harness.psql import run_psql
 from harness.reset import reset as reset_database
+from harness.review.paper import ask_for, put_on_paper, report_on_paper
+from harness.review.review import review as review_database
 from harness.targets import bring_up_to_date, target
 
 P = ParamSpec("P")
@@ -277,6 +279,33 @@ def psql(_: Context, command: str = "") -> ExitCode | None:
     return ExitCode.FAILED if run_psql(target(known), known, command) else None
 
 
+@task(
+    help={
+        "proof": "Try every command as every role on a scratch database beside it.",
+        "write": "Write docs/policies.md, which is else compared.",
+        "page": "Write a page to keep, with matrix, policies and proof, to this file.",
+        "diff": "Also show what changed in who may do what since this revision of git.",
+        **_JSON,
+    }
+)
+@command
+def review(
+    _: Context,
+    proof: bool = True,
+    write: bool = False,
+    page: str = "",
+    diff: str = "",
+    json: bool = False,
+) -> ExitCode:
+    """Compare rights and policies with their intent, and try them; exit 25 if they differ."""
+    known = settings.load()
+    paper = ask_for(write=write, page=page, revision=diff)
+    server = target(known)
+    with console.progress() as tell:
+        found = review_database(known, server, tell, with_proof=proof)
+    return report_on_paper(put_on_paper(found, paper), diff, as_json=json)
+
+
 @task
 @command
 def lint(_: Context) -> ExitCode:
@@ -345,6 +374,7 @@ ns = Collection(
     test,
     bench,
     psql,
+    review,
     lint,
     fmt,
     pg_start,

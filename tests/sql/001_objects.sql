@@ -1,6 +1,6 @@
 -- What there is, exactly: schemas, tables, functions, triggers. One more or one less fails.
 begin;
-select plan(25);
+select plan(26);
 
 -- Schemas tap (pgTAP) and tests (what our tests share) are of the tests only. schemas_are leaves out pg_* and information_schema by itself.
 select schemas_are('{app,api,legacy,sync,ops,public,tap,tests}'::name[]);
@@ -21,7 +21,7 @@ select is_empty(
     $$,
     'no materialized views, foreign or partitioned tables, and no composite types'
 );
-select views_are('app', '{}'::name[]);
+select views_are('app', '{memberships}'::name[]);
 select views_are('legacy', '{source_records,current_records}'::name[]);
 select is_empty(
     $$
@@ -33,15 +33,16 @@ select is_empty(
     'there is no other view'
 );
 -- Otherwise a view shows what its owner may see, to whoever may see the view.
-select is_empty(
+select set_eq(
     $$
-        select oid::regclass
+        select oid::regclass || ' ' || array_to_string(reloptions, ' ')
         from pg_class
         where relnamespace not in ('tap'::regnamespace, 'pg_catalog'::regnamespace, 'information_schema'::regnamespace)
             and relkind = 'v'
             and not coalesce(reloptions, '{}') @> '{security_invoker=true}'
     $$,
-    'every view asks with the privileges, and under the policies, of who asks it'
+    '{app.memberships security_barrier=true}'::text[],
+    'every view asks with the privileges, and under the policies, of who asks it, except the one that policies ask'
 );
 select is_empty(
     $$
@@ -65,7 +66,7 @@ select set_eq(
     'the only sequences are those of identity columns of the ledger and the import'
 );
 
-select functions_are('app', '{default_thread_title,drop_chat_keys,message_preview,raise_row_version,restore_chat_keys}'::name[]);
+select functions_are('app', '{carefully_claimed_account_id,claimed_account_id,current_account_id,default_thread_title,drop_chat_keys,message_preview,raise_row_version,require_account,restore_chat_keys}'::name[]);
 select functions_are('api', '{}'::name[]);
 select functions_are('legacy', '{abandon_run,all_faults,begin_build,begin_import,bring_in_and_settle,bring_in_nobodys_way,bring_judged,bring_plain,bring_plain_messages,bring_plain_tool_events,came_from,changed_fields,chat_is_empty,check_brought,check_no_thread_is_made,check_run,check_staging,check_sums,context_events,derive_threads,empty_staging,end_build,ensure_sessions,evidence,export_batch,export_rest,file_name,find_account,find_conflicts,finish_import,give_up_build,has_unique_fields,import_batch,import_notes,import_reasons,import_summary,import_totals,insert_judged,insert_messages,insert_or_quarantine,insert_threads,insert_tool_events,interrupted_run,is_absent_or,is_id,is_plain,is_plain_message,is_plain_thread,is_plain_time,is_plain_tool_event,is_records_fault,is_same,is_text,is_time,is_unreadable,json_time,judge_batch,keep_claims,learn_known_records,length_fault,load_batch,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_claimed_threads,mend_client_message_ids,mend_times,mended,message_fault,message_json,needless_threads,note_threads,open_batch,open_staging,part_from_other_sessions,place_in_active_threads,read_json,record_fault,register_file,repeated_fields,row_json,row_version,settle_judged,settle_run,source_json,stage_batch,storable_json,storable_number,storable_string,take_lock,text_fault,thread_fault,thread_json,time_fault,tool_event_fault,tool_event_json,unmended,unwrapped,widen_made_threads,widen_sessions,wrapped}'::name[]);
 select functions_are('sync', '{}'::name[]);
@@ -112,12 +113,31 @@ select is(
     13::bigint,
     'thirteen tables have that trigger'
 );
+select set_eq(
+    $$
+        select tgrelid::regclass::text
+        from pg_trigger
+        where tgname = 'require_account'
+            and tgfoid = 'app.require_account'::regproc
+            and tgenabled = 'O'
+            and pg_get_triggerdef(oid) ~ ' BEFORE INSERT OR DELETE OR UPDATE ON \S+ FOR EACH STATEMENT EXECUTE '
+    $$,
+    $$
+        select oid::regclass::text
+        from pg_class
+        where relnamespace = 'app'::regnamespace
+            and relkind = 'r'
+            -- Nobody who asks as an account may write it.
+            and oid <> 'app.accounts'::regclass
+    $$,
+    'every table of account data that app_user may write has the trigger that asks for an account, before every statement'
+);
 select is_empty(
     $$
         select tgrelid::regclass, tgname
         from pg_trigger
         where not tgisinternal
-            and tgname <> 'raise_row_version'
+            and tgname not in ('raise_row_version', 'require_account')
     $$,
     'there is no other trigger'
 );

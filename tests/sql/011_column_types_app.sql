@@ -45,7 +45,7 @@ select set_eq(
     $$ select tests.columns_of('app.chat_threads') $$,
     array[
         'account_id uuid not null',
-        'id text not null',
+        'id text not null default (''thread_''::text || gen_random_uuid())',
         'session_id text not null',
         'mode text not null',
         'title text not null',
@@ -56,7 +56,8 @@ select set_eq(
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()',
         'row_version bigint not null default 1',
-        'extra jsonb not null default ''{}''::jsonb'
+        'extra jsonb not null default ''{}''::jsonb',
+        'author_account_id uuid'
     ],
     'app.chat_threads: the type, nullability and default of every column'
 );
@@ -65,7 +66,7 @@ select set_eq(
     $$ select tests.columns_of('app.chat_messages') $$,
     array[
         'account_id uuid not null',
-        'id text not null',
+        'id text not null default (''chat_''::text || gen_random_uuid())',
         'session_id text not null',
         'thread_id text not null',
         'mode text not null',
@@ -78,7 +79,8 @@ select set_eq(
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()',
         'row_version bigint not null default 1',
-        'extra jsonb not null default ''{}''::jsonb'
+        'extra jsonb not null default ''{}''::jsonb',
+        'author_account_id uuid'
     ],
     'app.chat_messages: the type, nullability and default of every column'
 );
@@ -87,7 +89,7 @@ select set_eq(
     $$ select tests.columns_of('app.chat_tool_events') $$,
     array[
         'account_id uuid not null',
-        'id text not null',
+        'id text not null default (''tool_''::text || gen_random_uuid())',
         'session_id text not null',
         'thread_id text',
         'tool_call_id text',
@@ -103,7 +105,8 @@ select set_eq(
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()',
         'row_version bigint not null default 1',
-        'extra jsonb not null default ''{}''::jsonb'
+        'extra jsonb not null default ''{}''::jsonb',
+        'author_account_id uuid'
     ],
     'app.chat_tool_events: the type, nullability and default of every column'
 );
@@ -130,7 +133,7 @@ select set_eq(
     $$ select tests.columns_of('app.session_uploads') $$,
     array[
         'account_id uuid not null',
-        'id text not null',
+        'id text not null default (''upload_''::text || gen_random_uuid())',
         'session_id text',
         'original_name text not null',
         'size_bytes bigint not null',
@@ -170,7 +173,8 @@ select set_eq(
         'root_dir text not null',
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()',
-        'row_version bigint not null default 1'
+        'row_version bigint not null default 1',
+        'author_account_id uuid'
     ],
     'app.session_repo_bindings: the type, nullability and default of every column'
 );
@@ -179,13 +183,14 @@ select set_eq(
     $$ select tests.columns_of('app.todos') $$,
     array[
         'account_id uuid not null',
-        'id text not null',
+        'id text not null default (''todo_''::text || gen_random_uuid())',
         'session_id text',
         'body text not null',
         'completed boolean not null default false',
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()',
-        'row_version bigint not null default 1'
+        'row_version bigint not null default 1',
+        'author_account_id uuid'
     ],
     'app.todos: the type, nullability and default of every column'
 );
@@ -207,7 +212,7 @@ select set_eq(
     $$ select tests.columns_of('app.misalignments') $$,
     array[
         'account_id uuid not null',
-        'id text not null',
+        'id text not null default (''misalignment_''::text || gen_random_uuid())',
         'session_id text not null',
         'rule_id text not null',
         'title text not null',
@@ -218,7 +223,8 @@ select set_eq(
         'evidence jsonb not null default ''[]''::jsonb',
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()',
-        'row_version bigint not null default 1'
+        'row_version bigint not null default 1',
+        'author_account_id uuid'
     ],
     'app.misalignments: the type, nullability and default of every column'
 );
@@ -227,7 +233,7 @@ select set_eq(
     $$ select tests.columns_of('app.hook_decisions') $$,
     array[
         'account_id uuid not null',
-        'id text not null',
+        'id text not null default (''hook_''::text || gen_random_uuid())',
         'session_id text not null',
         'source text not null',
         'content_hash text not null',
@@ -237,7 +243,8 @@ select set_eq(
         'message text',
         'annotations jsonb',
         'created_at timestamptz not null default now()',
-        'row_version bigint not null default 1'
+        'row_version bigint not null default 1',
+        'author_account_id uuid'
     ],
     'app.hook_decisions: the type, nullability and default of every column'
 );

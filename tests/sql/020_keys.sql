@@ -86,7 +86,6 @@ select set_eq(
     array[
         'app.sessions: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'app.session_members: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
-        'app.session_members: FOREIGN KEY (member_account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'app.chat_threads: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
         'app.chat_messages: FOREIGN KEY (account_id, session_id, thread_id) REFERENCES app.chat_threads(account_id, session_id, id) ON DELETE CASCADE',
         'app.chat_tool_events: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',

@@ -50,7 +50,7 @@ values
 ('app.session_members', '{"role": "admin"}', '23514 session_members_role_check', 'an unknown role is refused'),
 ('app.session_members', '{"session_id": "session-1"}', '23505 session_members_pkey', 'a second row for one member of a session is refused'),
 ('app.session_members', '{"member_account_id": "00000000-0000-4000-8000-00000000000a"}', '23514 session_members_other_account_check', 'the owning account as a member is refused'),
-('app.session_members', '{"member_account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 session_members_member_fkey', 'a member account that does not exist is refused'),
+('app.session_members', '{"member_account_id": "00000000-0000-4000-8000-00000000000f"}', 'accepted', 'a member account that does not exist is accepted: who adds members is not told which accounts exist'),
 ('app.session_members', '{"session_id": "session-9"}', '23503 session_members_session_fkey', 'a session that does not exist is refused'),
 ('app.session_members', '{"account_id": "00000000-0000-4000-8000-000000000001"}', '23503 session_members_session_fkey', 'a session of another account is refused'),
 ('app.session_members', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 session_members_times_check', 'a change before the beginning is refused'),

@@ -1,6 +1,6 @@
 -- Rows of threads, messages and tool events: the good ones come in, and every constraint refuses a bad one by its name.
 begin;
-select plan(80);
+select plan(82);
 
 insert into tests.good_row (target, fields)
 values
@@ -79,6 +79,8 @@ values
 ('app.chat_messages', '{"role": "tool"}', '23514 chat_messages_role_check', 'an unknown role is refused'),
 ('app.chat_messages', '{"client_message_id": "client-1"}', '23505 chat_messages_client_message_idx', 'a client_message_id in use in the thread is refused'),
 ('app.chat_messages', '{"client_message_id": "client-1", "thread_id": "thread-2"}', 'accepted', 'a client_message_id in use in another thread only is accepted'),
+('app.chat_messages', '{"client_message_id": "client-1", "session_id": "session-2"}', '23503 chat_messages_thread_fkey', 'a client_message_id is compared within its session only: from another one the thread is what is refused'),
+('app.chat_messages', '{"author_account_id": "00000000-0000-4000-8000-00000000000f"}', 'accepted', 'an author that does not exist is accepted: the policies see to the author'),
 ('app.chat_messages', '{"client_message_id": null}', 'accepted', 'a further message without client_message_id is accepted'),
 ('app.chat_messages', '{"client_message_id": ""}', '23514 chat_messages_client_message_id_check', 'an empty client_message_id is refused'),
 ('app.chat_messages', jsonb_build_object('client_message_id', repeat('x', 513)), '23514 chat_messages_client_message_id_check', 'a client_message_id of 513 bytes is refused'),

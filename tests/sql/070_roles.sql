@@ -15,7 +15,7 @@ select
     rolbypassrls,
     rolconfig
 from pg_roles
-where rolname in ('sessionbase_owner', 'app_user', 'app_server', 'importer', 'import_definer', 'electric_repl', 'electric_read', 'reviewer');
+where rolname in ('sessionbase_owner', 'app_user', 'app_server', 'authorizer', 'importer', 'import_definer', 'electric_repl', 'electric_read', 'reviewer');
 
 select set_eq(
     $$
@@ -32,6 +32,7 @@ select set_eq(
         'sessionbase_owner',
         'app_user',
         'app_server login noinherit',
+        'authorizer',
         'importer',
         'import_definer',
         'electric_repl login replication',
@@ -87,11 +88,11 @@ select is_empty(
         select our_roles.rolname, powerful.rolname
         from our_roles
         cross join pg_roles as powerful
-        where powerful.rolname in ('sessionbase_owner', 'import_definer')
+        where powerful.rolname in ('sessionbase_owner', 'authorizer', 'import_definer')
             and our_roles.rolname <> powerful.rolname
             and pg_has_role(our_roles.rolname, powerful.rolname, 'member')
     $$,
-    'no role of ours can act as sessionbase_owner or import_definer'
+    'no role of ours can act as sessionbase_owner, authorizer or import_definer'
 );
 select is_empty(
     $$

@@ -1,4 +1,5 @@
--- Who owns what: sessionbase_owner everything, except import_definer the functions of schema legacy, the tables they analyze, and the views that are made with them.
+-- Who owns what: sessionbase_owner everything, except import_definer the functions of schema legacy, the tables they analyze, and the views that are made with them,
+-- and authorizer what looks up who asks.
 begin;
 select plan(6);
 
@@ -34,9 +35,10 @@ select set_eq(
         ('legacy.known_records', 'import_definer'),
         ('legacy.known_records_sha256_idx', 'import_definer'),
         ('legacy.source_records', 'import_definer'),
-        ('legacy.current_records', 'import_definer')
+        ('legacy.current_records', 'import_definer'),
+        ('app.memberships', 'authorizer')
     $$,
-    'sessionbase_owner owns every table, index and sequence, but import_definer those of the run under way, and two views'
+    'sessionbase_owner owns every table, index and sequence, but import_definer those of the run under way, and two views, and authorizer the view that policies ask'
 );
 select is_empty(
     $$
@@ -48,14 +50,21 @@ select is_empty(
     $$,
     'there is no type but those of tables, which their owners own'
 );
-select is_empty(
+select set_eq(
     $$
-        select oid::regprocedure
+        select oid::regprocedure::text, proowner::regrole::text
         from pg_proc
         where pronamespace in (select oid from our_schemas where nspname <> 'legacy')
             and proowner <> 'sessionbase_owner'::regrole
     $$,
-    'sessionbase_owner owns every function outside legacy'
+    $$
+        values
+        ('app.carefully_claimed_account_id()', 'authorizer'),
+        ('app.claimed_account_id()', 'authorizer'),
+        ('app.current_account_id()', 'authorizer'),
+        ('app.require_account()', 'authorizer')
+    $$,
+    'sessionbase_owner owns every function outside legacy, but authorizer those that look up who asks'
 );
 select is_empty(
     $$

@@ -37,6 +37,11 @@ select set_eq(
             and grantee <> nspowner
     $$,
     array[
+        'app app_user USAGE',
+        'api app_user USAGE',
+        'app authorizer USAGE',
+        'app authorizer CREATE',
+        'app electric_read USAGE',
         'app import_definer USAGE',
         'legacy import_definer USAGE',
         'legacy import_definer CREATE',
@@ -104,6 +109,8 @@ select set_eq(
     array[
         'sessionbase_owner f sessionbase_owner EXECUTE',
         'sessionbase_owner T sessionbase_owner USAGE',
+        'authorizer f authorizer EXECUTE',
+        'authorizer T authorizer USAGE',
         'import_definer f import_definer EXECUTE',
         'import_definer T import_definer USAGE'
     ],

@@ -1,6 +1,6 @@
 -- Who may do what with which table and column, exactly. One privilege more or less fails.
 begin;
-select plan(12);
+select plan(13);
 
 -- Every privilege of somebody who is not the owner, on a table or sequence or on some of its columns.
 create temporary view table_privilege as
@@ -30,10 +30,85 @@ cross join aclexplode(field.attacl) as acl
 where field.attrelid::regclass::text ~ '^(app|api|legacy|sync|ops)\.'
 group by acl.grantee, field.attrelid, acl.privilege_type;
 
-select is_empty($$ select privilege from table_privilege where role = 'app_user' $$, 'app_user: nothing');
+select set_eq(
+    $$ select privilege from table_privilege where role = 'app_user' $$,
+    array[
+        'app.accounts SELECT',
+        'app.sessions SELECT',
+        'app.sessions DELETE',
+        'app.sessions INSERT (account_id, id, created_at, updated_at)',
+        'app.sessions UPDATE (updated_at)',
+        'app.session_members SELECT',
+        'app.session_members DELETE',
+        'app.session_members INSERT (account_id, session_id, member_account_id, role)',
+        'app.session_members UPDATE (role, updated_at)',
+        'app.memberships SELECT',
+        'app.chat_threads SELECT',
+        'app.chat_threads DELETE',
+        'app.chat_threads INSERT (account_id, session_id, mode, title, status, created_at, updated_at, author_account_id)',
+        'app.chat_threads UPDATE (title, status, updated_at)',
+        'app.chat_messages SELECT',
+        'app.chat_messages DELETE',
+        'app.chat_messages INSERT (account_id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events, created_at, updated_at, author_account_id)',
+        'app.chat_messages UPDATE (content, misalignment_id, evidence, context_events, updated_at)',
+        'app.chat_tool_events SELECT',
+        'app.chat_tool_events DELETE',
+        'app.chat_tool_events INSERT (account_id, session_id, thread_id, tool_call_id, tool_name, status, arguments, result, error, started_at, completed_at, latency_ms, context_events, created_at, updated_at, author_account_id)',
+        'app.chat_tool_events UPDATE (status, result, error, completed_at, latency_ms, context_events, updated_at)',
+        'app.session_events SELECT',
+        'app.session_events DELETE',
+        'app.session_events INSERT (account_id, session_id, event_index, event_type, role, occurred_at, call_id, name, body, payload)',
+        'app.session_uploads SELECT',
+        'app.session_uploads DELETE',
+        'app.session_uploads INSERT (account_id, session_id, original_name, size_bytes, content_sha256, source, stored_at, source_path, last_modified, repo_label, repo_meta, workspace_root, origin, updated_at)',
+        'app.session_uploads UPDATE (session_id, original_name, last_modified, repo_label, repo_meta, workspace_root, origin, updated_at)',
+        'app.session_upload_contents SELECT',
+        'app.session_upload_contents DELETE',
+        'app.session_upload_contents INSERT (account_id, content_sha256, chunk_index, encoding, chunk)',
+        'app.session_repo_bindings SELECT',
+        'app.session_repo_bindings DELETE',
+        'app.session_repo_bindings INSERT (account_id, session_id, asset_path, root_dir, created_at, updated_at, author_account_id)',
+        'app.session_repo_bindings UPDATE (asset_path, root_dir, updated_at)',
+        'app.todos SELECT',
+        'app.todos DELETE',
+        'app.todos INSERT (account_id, session_id, body, completed, created_at, updated_at, author_account_id)',
+        'app.todos UPDATE (body, completed, updated_at)',
+        'app.ui_settings SELECT',
+        'app.ui_settings DELETE',
+        'app.ui_settings INSERT (account_id, profile_id, settings, created_at, updated_at)',
+        'app.ui_settings UPDATE (settings, updated_at)',
+        'app.misalignments SELECT',
+        'app.misalignments INSERT (account_id, session_id, rule_id, title, summary, severity, status, event_range, evidence, created_at, updated_at, author_account_id)',
+        'app.misalignments UPDATE (status, updated_at)',
+        'app.hook_decisions SELECT',
+        'app.hook_decisions INSERT (account_id, session_id, source, content_hash, severity, blocked, rules, message, annotations, created_at, author_account_id)'
+    ],
+    'app_user: what a request may ask for, the policies deciding of which rows'
+);
+select set_eq(
+    $$ select privilege from table_privilege where role = 'authorizer' $$,
+    array['app.accounts SELECT', 'app.session_members SELECT'],
+    'authorizer: to read what says who asks'
+);
 select is_empty($$ select privilege from table_privilege where role = 'app_server' $$, 'app_server: nothing');
 select is_empty($$ select privilege from table_privilege where role = 'electric_repl' $$, 'electric_repl: nothing');
-select is_empty($$ select privilege from table_privilege where role = 'electric_read' $$, 'electric_read: nothing');
+select set_eq(
+    $$ select privilege from table_privilege where role = 'electric_read' $$,
+    array[
+        'app.sessions SELECT',
+        'app.chat_threads SELECT',
+        'app.chat_messages SELECT',
+        'app.chat_tool_events SELECT',
+        'app.session_events SELECT',
+        'app.session_uploads SELECT',
+        'app.session_repo_bindings SELECT',
+        'app.todos SELECT',
+        'app.ui_settings SELECT',
+        'app.misalignments SELECT',
+        'app.hook_decisions SELECT'
+    ],
+    'electric_read: to read what is synced; no accounts, no members, no bytes of uploads'
+);
 select is_empty($$ select privilege from table_privilege where role = 'sessionbase_owner' $$, 'sessionbase_owner: nothing but what its own tables give, so nothing on the tables of the run under way');
 select set_eq(
     $$ select privilege from table_privilege where role = 'importer' $$,
@@ -98,7 +173,7 @@ select is_empty(
     $$
         select role, privilege
         from table_privilege
-        where role not in ('importer', 'reviewer', 'import_definer')
+        where role not in ('app_user', 'authorizer', 'electric_read', 'importer', 'reviewer', 'import_definer')
     $$,
     'nobody else has anything, whoever it is'
 );
@@ -107,7 +182,11 @@ select is_empty(
         select role, privilege
         from table_privilege
         where is_grantable
-            or grantor <> case when privilege like 'legacy.staged_records %' then 'import_definer' else 'sessionbase_owner' end
+            or grantor <> case
+                when privilege like 'legacy.staged_records %' then 'import_definer'
+                when privilege like 'app.memberships %' then 'authorizer'
+                else 'sessionbase_owner'
+            end
     $$,
     'every privilege was granted by the owner, and none may be passed on'
 );
@@ -119,22 +198,34 @@ select set_eq(
             or privilege ~ '(INSERT|UPDATE)$'
     $$,
     array[
+        'app_user: app.sessions DELETE',
+        'app_user: app.session_members DELETE',
+        'app_user: app.chat_threads DELETE',
+        'app_user: app.chat_messages DELETE',
+        'app_user: app.chat_tool_events DELETE',
+        'app_user: app.session_events DELETE',
+        'app_user: app.session_uploads DELETE',
+        'app_user: app.session_upload_contents DELETE',
+        'app_user: app.session_repo_bindings DELETE',
+        'app_user: app.todos DELETE',
+        'app_user: app.ui_settings DELETE',
         'import_definer: legacy.import_batches DELETE',
         'import_definer: legacy.made_threads DELETE',
         'import_definer: legacy.thread_claims DELETE'
     ],
-    'nobody deletes account data or what the import keeps of it, and every insert or update lists its columns'
+    'app_user alone deletes account data, and no misalignment and no hook decision; every insert or update lists its columns'
 );
 -- Column by column, as above, these two could be slipped in through a longer list.
 select is_empty(
     $$
         select role, privilege
         from table_privilege
-        where privilege ~ 'UPDATE .*\maccount_id\M'
+        where privilege ~ 'UPDATE .*\m(author_)?account_id\M'
+            or (role = 'app_user' and privilege ~ '(INSERT|UPDATE) .*\mid\M' and privilege !~ '^app\.sessions INSERT')
             -- There it is what another table's row had.
             or (privilege ~ '(INSERT|UPDATE) .*\mrow_version\M' and privilege !~ '^legacy\.kept_records UPDATE')
     $$,
-    'nobody moves a row to another account or writes row_version'
+    'nobody moves a row to another account, changes an author or writes row_version, and of a request''s rows only a session has a chosen id'
 );
 
 select finish();

@@ -1,6 +1,6 @@
 -- Who may execute which function, exactly. One more or one less fails.
 begin;
-select plan(10);
+select plan(11);
 
 create temporary view function_privilege as
 select
@@ -15,7 +15,16 @@ where
     routine.oid::regprocedure::text ~ '^(app|api|legacy|sync|ops)\.'
     and acl.grantee <> routine.proowner;
 
-select is_empty($$ select function from function_privilege where role = 'app_user' $$, 'app_user: none');
+select set_eq(
+    $$ select function from function_privilege where role = 'app_user' $$,
+    array['app.carefully_claimed_account_id()', 'app.claimed_account_id()', 'app.current_account_id()'],
+    'app_user: the three that say who asks'
+);
+select set_eq(
+    $$ select function from function_privilege where role = 'sessionbase_owner' $$,
+    array['app.require_account()'],
+    'sessionbase_owner: the trigger that is not its own'
+);
 select is_empty($$ select function from function_privilege where role = 'app_server' $$, 'app_server: none');
 select is_empty($$ select function from function_privilege where role = 'electric_repl' $$, 'electric_repl: none');
 select is_empty($$ select function from function_privilege where role = 'electric_read' $$, 'electric_read: none');
@@ -51,7 +60,7 @@ select is_empty(
     $$
         select role, function
         from function_privilege
-        where role not in ('importer', 'import_definer')
+        where role not in ('app_user', 'sessionbase_owner', 'importer', 'import_definer')
             or is_grantable
             or grantor <> proowner
     $$,
@@ -67,8 +76,9 @@ select set_eq(
             and pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema')
             and pronamespace <> 'app'::regnamespace
     $$,
-    'what importer may execute is what is security definer, and nothing else is, but for the two below'
+    'what importer may execute is what is security definer, and nothing else is, but for the three below'
 );
+-- Who asks may not read app.accounts before it is known who asks.
 -- Only the owner of a table may drop and build its indexes, and import_definer owns no table of account data.
 select set_eq(
     $$
@@ -80,10 +90,11 @@ select set_eq(
             and grantee <> proowner
     $$,
     array[
+        'app.current_account_id() of authorizer for app_user',
         'app.drop_chat_keys() of sessionbase_owner for import_definer',
         'app.restore_chat_keys() of sessionbase_owner for import_definer'
     ],
-    'of account data''s own functions two are security definer, as the owner of the tables, and for the import functions alone'
+    'of account data''s own functions three are security definer: for requests one that looks up who asks, for the import functions two as the owner of the tables'
 );
 
 select finish();

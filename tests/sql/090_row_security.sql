@@ -1,6 +1,6 @@
 -- Row level security: on and forced on every table of data, and the policies, exactly.
 begin;
-select plan(19);
+select plan(28);
 
 select set_eq(
     $$
@@ -22,11 +22,20 @@ select is_empty(
     'nowhere is it on without being forced'
 );
 
-select policies_are('app', 'accounts', '{"The import finds any account"}'::name[]);
-select policies_are('app', 'sessions', '{"The import finds any session","The import makes sessions","The import widens the times of a session"}'::name[]);
-select policies_are('app', 'chat_threads', '{"The import finds any thread","The import brings threads in","The import derives counts and fills in threads it made"}'::name[]);
-select policies_are('app', 'chat_messages', '{"The import counts the messages of any thread","The import brings messages in","The import replaces a message where it is told to"}'::name[]);
-select policies_are('app', 'chat_tool_events', '{"The import finds any tool event","The import brings tool events in","The import replaces a tool event where it is told to"}'::name[]);
+select policies_are('app', 'accounts', '{"An account reads its own row","Who asks is looked up among all accounts","The import finds any account"}'::name[]);
+select policies_are('app', 'sessions', '{"An account reads its own sessions and shared ones","An account makes its own sessions","An account notes changes of sessions where it may edit","An account removes its own sessions","Electric reads all sessions","The import finds any session","The import makes sessions","The import widens the times of a session"}'::name[]);
+select policies_are('app', 'session_members', '{"An account reads the members of sessions it may read","An account adds members where it is an owner","An account changes roles where it is an owner","An account removes members where it is an owner","Who asks is looked up among all memberships"}'::name[]);
+select policies_are('app', 'chat_threads', '{"An account reads its own threads and shared ones","An account starts threads where it may edit","An account changes threads where it may edit","An account removes threads where it may edit","Electric reads all threads","The import finds any thread","The import brings threads in","The import derives counts and fills in threads it made"}'::name[]);
+select policies_are('app', 'chat_messages', '{"An account reads its own messages and shared ones","An account writes messages where it may edit","An account changes messages where it may edit","An account removes messages where it may edit","Electric reads all messages","The import counts the messages of any thread","The import brings messages in","The import replaces a message where it is told to"}'::name[]);
+select policies_are('app', 'chat_tool_events', '{"An account reads its own tool events and shared ones","An account reports tool events where it may edit","An account finishes tool events where it may edit","An account removes tool events where it may edit","Electric reads all tool events","The import finds any tool event","The import brings tool events in","The import replaces a tool event where it is told to"}'::name[]);
+select policies_are('app', 'session_events', '{"An account reads its own timeline entries and shared ones","An account writes timeline entries where it may edit","An account removes timeline entries where it may edit","Electric reads all timeline entries"}'::name[]);
+select policies_are('app', 'session_uploads', '{"An account reads its own uploads and shared ones","An account adds its own uploads","An account changes its own uploads","An account removes its own uploads","Electric reads all uploads"}'::name[]);
+select policies_are('app', 'session_upload_contents', '{"An account reads its own upload contents","An account adds its own upload contents","An account removes its own upload contents"}'::name[]);
+select policies_are('app', 'session_repo_bindings', '{"An account reads its own repository bindings and shared ones","An account makes repository bindings where it may edit","An account changes repository bindings where it may edit","An account removes repository bindings where it may edit","Electric reads all repository bindings"}'::name[]);
+select policies_are('app', 'todos', '{"An account reads its own todos and shared ones","An account writes todos where it may edit","An account changes todos where it may edit","An account removes todos where it may edit","Electric reads all todos"}'::name[]);
+select policies_are('app', 'ui_settings', '{"An account reads its own settings","An account makes its own settings","An account changes its own settings","An account removes its own settings","Electric reads all settings"}'::name[]);
+select policies_are('app', 'misalignments', '{"An account reads its own misalignments and shared ones","An account reports misalignments where it may edit","An account settles misalignments where it may edit","Electric reads all misalignments"}'::name[]);
+select policies_are('app', 'hook_decisions', '{"An account reads its own hook decisions and shared ones","An account adds hook decisions where it may edit","Electric reads all hook decisions"}'::name[]);
 select policies_are('legacy', 'import_runs', '{"The import finds any run","The import begins runs","The import ends runs","A reviewer reads every run"}'::name[]);
 select policies_are('legacy', 'import_files', '{"The import finds any file","The import registers files","The import writes the sums of a file","A reviewer reads every file"}'::name[]);
 select policies_are('legacy', 'import_batches', '{"The import finds any batch","The import books batches","The import notes what became of a batch","The import strikes out a batch that never came in"}'::name[]);
@@ -39,7 +48,9 @@ select is_empty(
         select polrelid::regclass, polname
         from pg_policy
         where polrelid::regclass::text not in (
-            'app.accounts', 'app.sessions', 'app.chat_threads', 'app.chat_messages', 'app.chat_tool_events',
+            'app.accounts', 'app.sessions', 'app.session_members', 'app.chat_threads', 'app.chat_messages', 'app.chat_tool_events',
+            'app.session_events', 'app.session_uploads', 'app.session_upload_contents', 'app.session_repo_bindings', 'app.todos',
+            'app.ui_settings', 'app.misalignments', 'app.hook_decisions',
             'legacy.import_runs', 'legacy.import_files', 'legacy.import_batches', 'legacy.kept_records', 'legacy.thread_claims',
             'legacy.made_threads', 'legacy.quarantine'
         )

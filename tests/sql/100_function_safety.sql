@@ -19,6 +19,7 @@ where pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regna
 select set_eq(
     'select signature from our_functions where prosecdef',
     array[
+        'app.current_account_id()',
         'legacy.find_account(text)',
         'legacy.interrupted_run(uuid)',
         'legacy.begin_import(uuid,text,text,boolean,bigint)',
@@ -49,16 +50,20 @@ select is_empty(
     $$,
     'every security definer function pins its search_path, pg_temp last'
 );
-select is_empty(
+select set_eq(
     $$
-        select signature
+        select signature || ' ' || proowner::regrole
         from our_functions
         where prosecdef
             and proowner <> 'import_definer'::regrole
-            -- Only the owner of a table may drop and build its indexes.
-            and signature not in ('app.drop_chat_keys()', 'app.restore_chat_keys()')
     $$,
-    'every security definer function is import_definer''s, but for two that are the owner''s of the tables'
+    array[
+        'app.current_account_id() authorizer',
+        -- Only the owner of a table may drop and build its indexes.
+        'app.drop_chat_keys() sessionbase_owner',
+        'app.restore_chat_keys() sessionbase_owner'
+    ],
+    'every security definer function is import_definer''s, but for one that looks up who asks, and two that are the owner''s of the tables'
 );
 select is_empty(
     $$
@@ -101,6 +106,7 @@ select set_eq(
             and (
                 provolatile = 'i'
                 or signature in (
+                    'app.claimed_account_id()',
                     'legacy.is_plain(text,jsonb)',
                     'legacy.is_plain_message(jsonb)',
                     'legacy.is_plain_thread(jsonb)',
@@ -177,6 +183,10 @@ select set_eq(
 select set_eq(
     $$ select signature from our_functions where provolatile = 's' $$,
     array[
+        'app.carefully_claimed_account_id()',
+        'app.claimed_account_id()',
+        'app.current_account_id()',
+        'app.require_account()',
         'legacy.is_same(bigint,uuid,text,text,jsonb)',
         'legacy.came_from(uuid,text,text,jsonb)',
         'legacy.chat_is_empty()',

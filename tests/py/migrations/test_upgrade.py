@@ -121,6 +121,6 @@ def test_the_comparison_sees_one_grant_and_one_policy(
     assert 'CREATE POLICY "The import finds any account"' in fresh
     folder = Path(shutil.copytree(SQL, tmp_path / "sql"))
     path = folder / "policies/app.todos.sql"
-    path.write_text(path.read_text() + "grant select on app.todos to app_user;\n")
+    path.write_text(path.read_text() + "grant truncate on app.todos to app_user;\n")
     Migrator(settings, folder).apply(database)
     assert dump(database, settings) != fresh
