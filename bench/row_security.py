@@ -199,6 +199,7 @@ def measure(server: Server, settings: Settings, order: RlsOrder, tell: Tell) -> 
         tell(f"filling a database with {order.rows:,} messages")
         _make_filled(databases, settings, order)
         with databases.clone("filled") as database, connect(database, "bench") as connection:
+            connection.execute("checkpoint")
             bench = _Bench(database, connection, find_pgbench(settings), order)
             readings = bench.measure_all(tell)
         return RlsReport(order, environment_of(server), readings)
