@@ -309,7 +309,7 @@ def review(
 @task
 @command
 def lint(_: Context) -> ExitCode:
-    """Check SQL and Python: sqlfluff, squawk, ruff, mypy."""
+    """Check SQL and Python: sqlfluff, squawk, ruff, mypy, pgrls."""
     return quality.lint()
 
 
