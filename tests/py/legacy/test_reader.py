@@ -525,11 +525,12 @@ def test_a_cut_leaves_the_whole_records_before_and_one_rest(
     found = read(write(tmp_path, whole[:length]))
     done = [element.raw for element in before if element.offset + element.length <= length]
     assert found.raws[: len(done)] == done
-    assert len(found.raws) <= len(done) + 1
-    # Behind a bracket on a line of its own, further out than the records, it looks whole.
-    looks_whole = re.search(rb"\n *\]\s*$", whole[:length])
-    assert looks_whole or "no_end" in found.faults
     assert_nothing_lost(whole[:length], found.elements)
+    # Where a record breaks off, the layout decides; that of values which are no records may be
+    # taken for another one, and the rest then falls into more pieces, or looks whole.
+    if all(isinstance(value, dict) and value for value in array[1]):
+        assert len(found.raws) <= len(done) + 1
+        assert "no_end" in found.faults
 
 
 @pytest.mark.parametrize("window", [3, 64, MIB])
