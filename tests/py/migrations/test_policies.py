@@ -45,7 +45,10 @@ def test_a_policy_that_differs_from_the_files_is_named(
 def test_reapply_puts_a_changed_or_dropped_policy_back(
     apply: Apply, query: Query, database: Server, settings: Settings, statement: str
 ) -> None:
-    ask = "select policyname, roles, cmd, qual from pg_policies where tablename = 'accounts'"
+    ask = (
+        "select policyname, roles, cmd, qual from pg_policies where tablename = 'accounts' "
+        "order by policyname"
+    )
     before = query(ask)
     query(statement)
     assert query(ask) != before
