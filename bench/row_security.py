@@ -23,7 +23,7 @@ from harness.settings import Settings
 _SESSIONS = 50
 _THREADS = 2
 _SHARED_EVERY = 5
-_TARGETS = 8
+_TARGETS = 3
 _WARM_UP = 200
 _RATE = re.compile(r"^tps = ([0-9.]+) \(without initial connection time\)", re.MULTILINE)
 

@@ -12,7 +12,8 @@ _COLUMNS = ["read", "as", "off, µs", "on, µs", "ratio", "lowest..highest", "of
 
 NOTES = """\
 - off, on: time of a read at the client, without row security and with it; the same statement by
-  the same role, prepared, on one connection. A run's mean; the median of the runs is shown.
+  the same role, prepared, on one connection. A run's mean, planning included, which happens once
+  a thread and run; the median of the runs is shown.
 - ratio: on, against the mean of the two measurements without row security around it; median of
   the runs.
 - off again: the second measurement without row security against the first. How far it is from 1
