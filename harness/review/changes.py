@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from harness.errors import ExitCode, SessionbaseError
+from harness.review.intent import DEFAULT_OWNER, ROWS, TableIntent
 from harness.review.policy_files import (
     WrittenPolicy,
     read_policy_file,
@@ -28,18 +29,8 @@ V = TypeVar("V")
 
 _INTENT = "sql/policies/intent.yaml"
 _FOLDERS = ("sql/policies", "sql/functions")
-_REACH = (
-    "never",
-    "own",
-    "shared with owners",
-    "shared with editors",
-    "shared with viewers",
-    "all",
-)
-"""What a role reaches, from nothing to everything."""
-
 _KINDS = ("cell", "columns", "table", "policy", "function", "role", "schema", "rest")
-_NOT_ROLES = ("kind", "owner", "no_row_security")
+_NOT_ROLES = tuple(TableIntent.model_fields)
 
 
 @dataclass(frozen=True)
@@ -228,7 +219,7 @@ def _cell_changes(
 
 def _rank(rows: str) -> int:
     """Return how much it is. A word that is not known is more than all, so that it is looked at."""
-    return _REACH.index(rows) if rows in _REACH else len(_REACH)
+    return ROWS.index(rows) if rows in ROWS else len(ROWS)
 
 
 def _column_changes(
@@ -269,8 +260,8 @@ def _row_security(table: str, old: str | None, new: str | None) -> Iterator[Chan
 
 def _owner(where: str, old: Mapping[str, Any], new: Mapping[str, Any], kind: str) -> Change:
     """Say who owns something now. An owner may do everything with it, so it is looked at."""
-    owner = new.get("owner", "sessionbase_owner")
-    words = f"owned by {owner}, was by {old.get('owner', 'sessionbase_owner')}: wider for {owner}"
+    owner, was = new.get("owner", DEFAULT_OWNER), old.get("owner", DEFAULT_OWNER)
+    words = f"owned by {owner}, was by {was}: wider for {owner}"
     return Change(kind, where, words, wider=True)
 
 

@@ -21,9 +21,12 @@ Command = Literal["select", "insert", "update", "delete", "truncate"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
 Rows = Literal[
-    "never", "own", "shared with viewers", "shared with editors", "shared with owners", "all"
+    "never", "own", "shared with owners", "shared with editors", "shared with viewers", "all"
 ]
 """Which rows a role may reach with a command. The comment of intent.yaml says what each means."""
+
+ROWS: tuple[Rows, ...] = get_args(Rows)
+"""All of them, from nothing to everything."""
 
 Attribute = Literal["nologin", "login", "noinherit", "replication"]
 Kind = Literal["table", "view"]

@@ -9,6 +9,7 @@ from harness.review.catalog import Catalog
 from harness.review.intent import (
     COMMANDS,
     DEFAULT_OWNER,
+    ROWS,
     Cell,
     Command,
     FunctionIntent,
@@ -33,15 +34,6 @@ OUTCOMES: dict[Outcome, str] = {
     "failed": "failed",
 }
 """What came of an attempt, as it is shown, in this order."""
-
-_ORDER: tuple[Rows, ...] = (
-    "never",
-    "own",
-    "shared with owners",
-    "shared with editors",
-    "shared with viewers",
-    "all",
-)
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ class CellView:
     @property
     def width(self) -> int:
         """Return how much it lets in, from never on."""
-        return len(_ORDER) if self.owned else _ORDER.index(self.rows)
+        return len(ROWS) if self.owned else ROWS.index(self.rows)
 
 
 @dataclass(frozen=True)
