@@ -259,16 +259,14 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         )
     known, page = settings.load(), Path(out) if out else None
     rows, runs = (said or usual for said, usual in zip((rows, runs), _BENCHES[what], strict=True))
-    with console.progress() as tell:
-        if what == "rls":
-            reads_order = RlsOrder(rows, accounts, runs, reads)
-            reads_report = bench_row_security(known, reads_order, tell)
-        else:
-            report = bench_imports(known, Order(rows, runs, filled or rows, scale=scale), tell)
     if what == "rls":
-        show_rls_report(reads_report, as_json=json, out=page)
-    else:
-        show_report(report, as_json=json, out=page)
+        with console.progress() as tell:
+            costs = bench_row_security(known, RlsOrder(rows, accounts, runs, reads), tell)
+        show_rls_report(costs, as_json=json, out=page)
+        return
+    with console.progress() as tell:
+        report = bench_imports(known, Order(rows, runs, filled or rows, scale=scale), tell)
+    show_report(report, as_json=json, out=page)
 
 
 @task(help={"command": "Run this and exit, instead of a prompt."})

@@ -73,7 +73,11 @@ def markdown(report: Report) -> str:
     """Return it as a page of the documents."""
     parts = []
     for title, table in _titled(report):
-        parts += [f"{title}:\n", *_markdown_table(table), ""]
+        parts += [
+            f"{title}:\n",
+            *markdown_table(_COLUMNS, {"method", "database"}, cells(table)),
+            "",
+        ]
     return "\n".join([*parts, f"{where(report.environment)}\n", NOTES])
 
 
@@ -120,17 +124,22 @@ def _peak(line: Line) -> float:
 
 def _titled(report: Report) -> Iterator[tuple[str, Table]]:
     order = report.order
-    runs = "1 run" if order.runs == 1 else f"{order.runs} runs"
+    runs = count_of_runs(order.runs)
     filled = f"{order.filled:,} messages in the filled database"
     yield f"{order.rows:,} messages, {filled}, {runs}", report.main
     for table in report.scale:
         yield f"{table.messages:,} messages and their tool events, {filled}, {runs}", table
 
 
-def _markdown_table(table: Table) -> list[str]:
-    head = f"| {' | '.join(_COLUMNS)} |"
-    rule = f"| {' | '.join(['---', '---'] + ['---:'] * (len(_COLUMNS) - 2))} |"
-    return [head, rule, *(f"| {' | '.join(row)} |" for row in cells(table))]
+def count_of_runs(runs: int) -> str:
+    """Return how many runs there were, in words."""
+    return "1 run" if runs == 1 else f"{runs} runs"
+
+
+def markdown_table(columns: list[str], words: set[str], rows: list[list[str]]) -> list[str]:
+    """Return the lines of a table of Markdown. words: the columns that are no numbers."""
+    rule = ["---" if column in words else "---:" for column in columns]
+    return [f"| {' | '.join(row)} |" for row in (columns, rule, *rows)]
 
 
 def machine_facts(environment: dict[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from bench.databases import Databases, environment_of, open_databases, open_place
+from bench.databases import environment_of, open_databases, open_place
 from harness.connections import Connection, Server, connect
 from harness.console import Tell
 from harness.embedded.binaries import find_pgbench
@@ -197,22 +197,13 @@ def bench_row_security(settings: Settings, order: RlsOrder, tell: Tell) -> RlsRe
 def measure(server: Server, settings: Settings, order: RlsOrder, tell: Tell) -> RlsReport:
     """Measure on a server, in a database that is gone afterwards."""
     with open_databases(server) as databases:
-        tell(f"filling a database with {order.rows:,} messages")
-        _make_filled(databases, settings, order)
-        with databases.clone("filled") as database, connect(database, "bench") as connection:
-            connection.execute("checkpoint")
+        databases.make_template("migrated", None, Migrator(settings).apply)
+        with databases.clone("migrated") as database, connect(database, "bench") as connection:
+            tell(f"filling a database with {order.rows:,} messages")
+            _fill(connection, order)
             bench = _Bench(database, connection, find_pgbench(settings), order)
             readings = bench.measure_all(tell)
         return RlsReport(order, environment_of(server), readings)
-
-
-def _make_filled(databases: Databases, settings: Settings, order: RlsOrder) -> None:
-    def fill(server: Server) -> None:
-        Migrator(settings).apply(server)
-        with connect(server, "bench") as connection:
-            _fill(connection, order)
-
-    databases.make_template("filled", None, fill)
 
 
 def _fill(connection: Connection, order: RlsOrder) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.report import machine_facts, where, write_page
+from bench.report import count_of_runs, machine_facts, markdown_table, where, write_page
 from bench.row_security import Reading, RlsReport
 from harness import console
 
@@ -29,7 +29,7 @@ def show_rls_report(report: RlsReport, *, as_json: bool, out: Path | None) -> No
     if as_json:
         console.show_json(rls_facts(report))
         return
-    console.show_table(_title(report), _COLUMNS, [_cells(one) for one in report.readings])
+    console.show_table(_title(report), _COLUMNS, _rows(report))
     console.say(where(report.environment))
     console.say(NOTES.rstrip())
 
@@ -60,18 +60,20 @@ def rls_facts(report: RlsReport) -> dict[str, Any]:
 
 def rls_markdown(report: RlsReport) -> str:
     """Return it as a page of the documents."""
-    rule = f"| {' | '.join(['---', '---'] + ['---:'] * (len(_COLUMNS) - 3) + ['---'])} |"
-    rows = [f"| {' | '.join(_cells(one))} |" for one in report.readings]
-    parts = [f"{_title(report)}:\n", f"| {' | '.join(_COLUMNS)} |", rule, *rows]
-    return "\n".join([*parts, "", f"{where(report.environment)}\n", NOTES])
+    table = markdown_table(_COLUMNS, {"read", "as", ""}, _rows(report))
+    parts = [f"{_title(report)}:\n", *table, "", f"{where(report.environment)}\n", NOTES]
+    return "\n".join(parts)
+
+
+def _rows(report: RlsReport) -> list[list[str]]:
+    return [_cells(one) for one in report.readings]
 
 
 def _title(report: RlsReport) -> str:
     order = report.order
-    runs = "1 run" if order.runs == 1 else f"{order.runs} runs"
     return (
         f"{order.rows:,} messages of {order.accounts:,} accounts, "
-        f"{runs} of {order.reads:,} reads each"
+        f"{count_of_runs(order.runs)} of {order.reads:,} reads each"
     )
 
 
