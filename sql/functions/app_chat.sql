@@ -39,3 +39,5 @@ $$;
 comment on function app.default_thread_title(text) is 'The title of a mode''s first thread.';
 
 grant execute on function app.message_preview(text), app.default_thread_title(text) to import_definer;
+grant execute on function app.message_preview(text) to bookkeeper;
+grant execute on function app.default_thread_title(text) to app_user;

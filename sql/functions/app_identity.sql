@@ -99,11 +99,7 @@ begin
     -- Others, such as the import, may not even ask who asks.
     if row_security_active(tg_relid) and pg_has_role(current_user, 'app_user', 'usage') then
         if app.current_account_id() is null then
-            raise exception 'nobody may write here without an account'
-                using
-                    errcode = 'invalid_authorization_specification',
-                    detail = 'The setting request.jwt.claims has no claim sub that is the id of an active account.',
-                    hint = 'Set it in the transaction that writes: select set_config(''request.jwt.claims'', ''{"sub": "<id of the account>"}'', true).';
+            perform app.refuse_nobody();
         end if;
     end if;
     return null;

@@ -4,7 +4,7 @@
 set local role sessionbase_owner;
 
 revoke all on app.accounts
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.accounts enable row level security;
 alter table app.accounts force row level security;

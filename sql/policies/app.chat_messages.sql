@@ -2,11 +2,12 @@
 -- Who may: an account reads the messages of its own sessions and of those shared with it; it writes, changes and removes them in
 -- its own and where it is an editor or owner.
 -- The import functions bring messages in, count them, and replace one where --on-conflict=replace says so.
+-- Triggers read what a thread's newest message is, as bookkeeper.
 -- Electric reads all of it, for it serves every account; the gatekeeper decides who gets which of it.
 set local role sessionbase_owner;
 
 revoke all on app.chat_messages
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.chat_messages enable row level security;
 alter table app.chat_messages force row level security;
@@ -100,6 +101,11 @@ for update to import_definer
 using (true)
 with check (true);
 
+drop policy if exists "Who keeps the counts finds the messages of any thread" on app.chat_messages;
+create policy "Who keeps the counts finds the messages of any thread" on app.chat_messages
+for select to bookkeeper
+using (true);
+
 grant select, delete on app.chat_messages to app_user;
 grant insert (
     account_id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id, evidence,
@@ -116,5 +122,6 @@ grant update (
     thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events,
     created_at, updated_at, extra
 ) on app.chat_messages to import_definer;
+grant select on app.chat_messages to bookkeeper;
 -- Not granted: insert of id, which is made here; update of account_id, id, session_id and thread_id: a message stays where it
 -- is; update of author_account_id and role: who said it said it.

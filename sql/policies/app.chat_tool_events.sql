@@ -6,7 +6,7 @@
 set local role sessionbase_owner;
 
 revoke all on app.chat_tool_events
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.chat_tool_events enable row level security;
 alter table app.chat_tool_events force row level security;

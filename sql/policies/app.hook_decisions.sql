@@ -5,7 +5,7 @@
 set local role sessionbase_owner;
 
 revoke all on app.hook_decisions
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.hook_decisions enable row level security;
 alter table app.hook_decisions force row level security;

@@ -5,7 +5,7 @@
 set local role authorizer;
 
 revoke all on app.memberships
-from public, app_user, app_server, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 grant select on app.memberships to app_user;
 -- Not granted: insert, update and delete, to anybody, though the view could take them: members are added in app.session_members.

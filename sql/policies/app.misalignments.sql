@@ -5,7 +5,7 @@
 set local role sessionbase_owner;
 
 revoke all on app.misalignments
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.misalignments enable row level security;
 alter table app.misalignments force row level security;

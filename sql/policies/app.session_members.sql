@@ -5,7 +5,7 @@
 set local role sessionbase_owner;
 
 revoke all on app.session_members
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.session_members enable row level security;
 alter table app.session_members force row level security;

@@ -5,7 +5,7 @@
 set local role sessionbase_owner;
 
 revoke all on app.session_repo_bindings
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.session_repo_bindings enable row level security;
 alter table app.session_repo_bindings force row level security;

@@ -2,11 +2,12 @@
 -- Who may: an account reads its own sessions and those shared with it, makes and removes its own, and notes in those it may edit
 -- that something changed.
 -- The import functions make the sessions they meet, and widen their times to hold what came in.
+-- Triggers note when something in a session changed, as bookkeeper.
 -- Electric reads all of it, for it serves every account; the gatekeeper decides who gets which of it.
 set local role sessionbase_owner;
 
 revoke all on app.sessions
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.sessions enable row level security;
 alter table app.sessions force row level security;
@@ -79,6 +80,17 @@ for update to import_definer
 using (true)
 with check (true);
 
+drop policy if exists "Who keeps the counts finds any session" on app.sessions;
+create policy "Who keeps the counts finds any session" on app.sessions
+for select to bookkeeper
+using (true);
+
+drop policy if exists "Changes are noted in any session" on app.sessions;
+create policy "Changes are noted in any session" on app.sessions
+for update to bookkeeper
+using (true)
+with check (true);
+
 grant select, delete on app.sessions to app_user;
 grant insert (account_id, id, created_at, updated_at) on app.sessions to app_user;
 grant update (updated_at) on app.sessions to app_user;
@@ -86,4 +98,6 @@ grant select on app.sessions to electric_read;
 grant select on app.sessions to import_definer;
 grant insert (account_id, id, created_at, updated_at) on app.sessions to import_definer;
 grant update (created_at, updated_at) on app.sessions to import_definer;
+grant select on app.sessions to bookkeeper;
+grant update (updated_at) on app.sessions to bookkeeper;
 -- Not granted: update of account_id and id: a session stays what it is; insert and delete in another's account, to any member.

@@ -4,7 +4,7 @@
 set local role sessionbase_owner;
 
 revoke all on app.ui_settings
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table app.ui_settings enable row level security;
 alter table app.ui_settings force row level security;

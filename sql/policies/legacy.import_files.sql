@@ -3,7 +3,7 @@
 set local role sessionbase_owner;
 
 revoke all on legacy.import_files
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table legacy.import_files enable row level security;
 alter table legacy.import_files force row level security;

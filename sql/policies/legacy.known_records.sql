@@ -3,5 +3,5 @@
 set local role import_definer;
 
 revoke all on legacy.known_records
-from public, app_user, app_server, authorizer, importer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, electric_repl, electric_read, reviewer;
 -- Not granted: anything, to anybody.

@@ -3,7 +3,7 @@
 set local role sessionbase_owner;
 
 revoke all on legacy.quarantine
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table legacy.quarantine enable row level security;
 alter table legacy.quarantine force row level security;

@@ -5,7 +5,7 @@
 set local role import_definer;
 
 revoke all on legacy.staged_records
-from public, app_user, app_server, authorizer, importer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, electric_repl, electric_read, reviewer;
 
 grant insert (run_id, kind, ordinal, byte_offset, raw, sha256, fault) on legacy.staged_records to importer;
 -- Not granted: select, update and delete to importer; anything to sessionbase_owner.

@@ -3,7 +3,7 @@
 set local role sessionbase_owner;
 
 revoke all on legacy.thread_claims
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 
 alter table legacy.thread_claims enable row level security;
 alter table legacy.thread_claims force row level security;

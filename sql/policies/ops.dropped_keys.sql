@@ -3,5 +3,5 @@
 set local role sessionbase_owner;
 
 revoke all on ops.dropped_keys
-from public, app_user, app_server, authorizer, importer, import_definer, electric_repl, electric_read, reviewer;
+from public, app_user, app_server, authorizer, bookkeeper, importer, import_definer, electric_repl, electric_read, reviewer;
 -- Not granted: anything, to anybody.
