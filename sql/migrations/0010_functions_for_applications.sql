@@ -247,4 +247,3 @@ create type api.listed_thread as (
     author_account_id uuid
 );
 comment on type api.listed_thread is 'A thread of a list: cursor is what the next page follows.';
-
