@@ -185,7 +185,8 @@ begin
                 and (list_todos.completed is null or completed = list_todos.completed)
                 and v_edge.forward
                 and (created_at, id) > (v_edge.edge_at, v_edge.edge_id)
-            order by created_at, id
+            -- By session_id too, though it is one: so the index gives the order also where it is null.
+            order by session_id, created_at, id
             limit list_todos.page_size
         )
 
@@ -199,7 +200,7 @@ begin
                 and (list_todos.completed is null or completed = list_todos.completed)
                 and not v_edge.forward
                 and (created_at, id) < (v_edge.edge_at, v_edge.edge_id)
-            order by created_at desc, id desc
+            order by session_id desc, created_at desc, id desc
             limit list_todos.page_size
         )
     ) as page
