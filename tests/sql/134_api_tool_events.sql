@@ -1,7 +1,7 @@
 -- Tool events by functions: who may, what comes back, once and never backwards, pages both ways.
 -- Who the personas are is in lib/personas.sql, how they call in lib/reach_calls.sql.
 begin;
-select plan(206);
+select plan(207);
 
 select tests.cast_personas();
 
@@ -41,37 +41,14 @@ values
 select tests.reach_calls_come_out();
 
 -- 2. What a call returns is the row, as it then is, and the transaction.
-create temporary table given (
-    place bigint generated always as identity,
-    step text,
-    event jsonb
-);
-
-create function pg_temp.call(p_step text, p_persona text, p_call text)
-returns void
-language sql
-as $$
-    insert into given (step, event)
-    select p_step, tests.rows_as(p_persona, p_call)
-$$;
-
-create function pg_temp.given(p_step text)
-returns jsonb
-language sql
-as $$
-    select event
-    from given
-    where step = p_step
-$$;
-
 create function pg_temp.kept(p_step text)
 returns jsonb
 language sql
 as $$
     select to_jsonb(event)
     from app.chat_tool_events as event
-    where account_id::text = pg_temp.given(p_step) ->> 'account_id'
-        and id = pg_temp.given(p_step) ->> 'id'
+    where account_id::text = tests.answer_of(p_step) ->> 'account_id'
+        and id = tests.answer_of(p_step) ->> 'id'
 $$;
 
 -- So that what is raised is seen to be.
@@ -84,16 +61,16 @@ as $$
         started_at = app.clock() - interval '90 seconds',
         created_at = app.clock() - interval '90 seconds',
         updated_at = app.clock() - interval '60 seconds'
-    where id = pg_temp.given(p_step) ->> 'id'
+    where id = tests.answer_of(p_step) ->> 'id'
 $$;
 
-select pg_temp.call(
+select tests.call_as(
     'started',
     'owner',
     $$api.start_tool_event('session-default', 'search', '{"query": "x"}', 'thread-session-default', 'call-1', 'pending', '[{"eventIndex": 0}]')$$
 );
 select is(
-    pg_temp.given('started') - '{txid,id,started_at,created_at,updated_at}'::text[],
+    tests.answer_of('started') - '{txid,id,started_at,created_at,updated_at}'::text[],
     '{
         "account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-default", "thread_id": "thread-session-default",
         "tool_call_id": "call-1", "tool_name": "search", "status": "pending", "arguments": {"query": "x"}, "result": null, "error": null,
@@ -102,58 +79,58 @@ select is(
     }'::jsonb,
     'start_tool_event: what is given is kept, and nothing else'
 );
-select matches(pg_temp.given('started') ->> 'id', '^tool_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 'start_tool_event makes the id');
+select matches(tests.answer_of('started') ->> 'id', '^tool_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 'start_tool_event makes the id');
 select ok(
-    pg_temp.given('started') ->> 'started_at' = pg_temp.given('started') ->> 'created_at'
-    and pg_temp.given('started') ->> 'started_at' = pg_temp.given('started') ->> 'updated_at'
-    and (pg_temp.given('started') ->> 'started_at')::timestamptz between date_trunc('milliseconds', now()) and clock_timestamp()
-    and (pg_temp.given('started') ->> 'started_at')::timestamptz = date_trunc('milliseconds', (pg_temp.given('started') ->> 'started_at')::timestamptz),
+    tests.answer_of('started') ->> 'started_at' = tests.answer_of('started') ->> 'created_at'
+    and tests.answer_of('started') ->> 'started_at' = tests.answer_of('started') ->> 'updated_at'
+    and (tests.answer_of('started') ->> 'started_at')::timestamptz between date_trunc('milliseconds', now()) and clock_timestamp()
+    and (tests.answer_of('started') ->> 'started_at')::timestamptz = date_trunc('milliseconds', (tests.answer_of('started') ->> 'started_at')::timestamptz),
     'start_tool_event: it starts now, in whole milliseconds'
 );
 select pg_temp.grow_old('started');
 
-select pg_temp.call('progressed', 'owner', format('api.progress_tool_event(%L, ''{"found": 1}'', ''[]'')', pg_temp.given('started') ->> 'id'));
+select tests.call_as('progressed', 'owner', format('api.progress_tool_event(%L, ''{"found": 1}'', ''[]'')', tests.answer_of('started') ->> 'id'));
 select is(
-    pg_temp.given('progressed') - '{txid,id,started_at,created_at,updated_at,row_version}'::text[],
-    pg_temp.given('started') - '{txid,id,started_at,created_at,updated_at,row_version}'::text[]
+    tests.answer_of('progressed') - '{txid,id,started_at,created_at,updated_at,row_version}'::text[],
+    tests.answer_of('started') - '{txid,id,started_at,created_at,updated_at,row_version}'::text[]
     || '{"status": "executing", "result": {"found": 1}, "context_events": []}',
     'progress_tool_event: it is executing, with what came back so far'
 );
-select pg_temp.call('progressed again', 'owner', format('api.progress_tool_event(%L)', pg_temp.given('started') ->> 'id'));
+select tests.call_as('progressed again', 'owner', format('api.progress_tool_event(%L)', tests.answer_of('started') ->> 'id'));
 select is(
-    pg_temp.given('progressed again') - '{txid,updated_at,row_version}'::text[],
-    pg_temp.given('progressed') - '{txid,updated_at,row_version}'::text[],
+    tests.answer_of('progressed again') - '{txid,updated_at,row_version}'::text[],
+    tests.answer_of('progressed') - '{txid,updated_at,row_version}'::text[],
     'progress_tool_event: what is left out stays as it is'
 );
 
 select pg_temp.grow_old('started');
-select pg_temp.call(
+select tests.call_as(
     'finished',
     'owner',
-    format('api.finish_tool_event(%L, ''failed'', ''{"found": 2}'', ''gave up'', ''[{"eventIndex": 1}]'')', pg_temp.given('started') ->> 'id')
+    format('api.finish_tool_event(%L, ''failed'', ''{"found": 2}'', ''gave up'', ''[{"eventIndex": 1}]'')', tests.answer_of('started') ->> 'id')
 );
 select is(
-    pg_temp.given('finished') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[],
-    pg_temp.given('progressed again') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[]
+    tests.answer_of('finished') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[],
+    tests.answer_of('progressed again') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[]
     || '{"status": "failed", "result": {"found": 2}, "error": "gave up", "context_events": [{"eventIndex": 1}]}',
     'finish_tool_event: how it ended is kept'
 );
 select ok(
-    pg_temp.given('finished') ->> 'completed_at' = pg_temp.given('finished') ->> 'updated_at'
-    and (pg_temp.given('finished') ->> 'completed_at')::timestamptz between date_trunc('milliseconds', now()) and clock_timestamp()
-    and (pg_temp.given('finished') ->> 'completed_at')::timestamptz = date_trunc('milliseconds', (pg_temp.given('finished') ->> 'completed_at')::timestamptz),
+    tests.answer_of('finished') ->> 'completed_at' = tests.answer_of('finished') ->> 'updated_at'
+    and (tests.answer_of('finished') ->> 'completed_at')::timestamptz between date_trunc('milliseconds', now()) and clock_timestamp()
+    and (tests.answer_of('finished') ->> 'completed_at')::timestamptz = date_trunc('milliseconds', (tests.answer_of('finished') ->> 'completed_at')::timestamptz),
     'finish_tool_event: it is completed now, in whole milliseconds'
 );
 select is(
-    (pg_temp.given('finished') ->> 'latency_ms')::numeric,
-    extract(epoch from (pg_temp.given('finished') ->> 'completed_at')::timestamptz - (pg_temp.given('finished') ->> 'started_at')::timestamptz) * 1000,
+    (tests.answer_of('finished') ->> 'latency_ms')::numeric,
+    extract(epoch from (tests.answer_of('finished') ->> 'completed_at')::timestamptz - (tests.answer_of('finished') ->> 'started_at')::timestamptz) * 1000,
     'finish_tool_event: latency_ms is completed_at minus started_at'
 );
-select cmp_ok((pg_temp.given('finished') ->> 'latency_ms')::bigint, '>=', 90000::bigint, 'finish_tool_event: which it was long enough to tell from nothing');
+select cmp_ok((tests.answer_of('finished') ->> 'latency_ms')::bigint, '>=', 90000::bigint, 'finish_tool_event: which it was long enough to tell from nothing');
 
-select pg_temp.call('begun executing', 'owner', $$api.start_tool_event('session-default', 'search', status => 'executing')$$);
+select tests.call_as('begun executing', 'owner', $$api.start_tool_event('session-default', 'search', status => 'executing')$$);
 select is(
-    pg_temp.given('begun executing') - '{txid,id,started_at,created_at,updated_at}'::text[],
+    tests.answer_of('begun executing') - '{txid,id,started_at,created_at,updated_at}'::text[],
     '{
         "account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-default", "thread_id": null, "tool_call_id": null,
         "tool_name": "search", "status": "executing", "arguments": null, "result": null, "error": null, "completed_at": null, "latency_ms": null,
@@ -161,25 +138,25 @@ select is(
     }'::jsonb,
     'start_tool_event: one may begin as executing, and what is left out is null'
 );
-select pg_temp.call('kept result', 'owner', format('api.progress_tool_event(%L, ''[7]'', ''[]'')', pg_temp.given('begun executing') ->> 'id'));
-select pg_temp.call('finished without', 'owner', format('api.finish_tool_event(%L, ''succeeded'')', pg_temp.given('begun executing') ->> 'id'));
+select tests.call_as('kept result', 'owner', format('api.progress_tool_event(%L, ''[7]'', ''[]'')', tests.answer_of('begun executing') ->> 'id'));
+select tests.call_as('finished without', 'owner', format('api.finish_tool_event(%L, ''succeeded'')', tests.answer_of('begun executing') ->> 'id'));
 select is(
-    pg_temp.given('finished without') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[],
-    pg_temp.given('kept result') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[] || '{"status": "succeeded"}',
+    tests.answer_of('finished without') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[],
+    tests.answer_of('kept result') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[] || '{"status": "succeeded"}',
     'finish_tool_event: what is left out stays as it is'
 );
 
-select pg_temp.call(
+select tests.call_as(
     'by an editor',
     'editor',
     $$api.start_tool_event('session-default', 'search', account_id => '00000000-0000-4000-8000-00000000000a')$$
 );
 select is(
-    array[pg_temp.given('by an editor') ->> 'account_id', pg_temp.given('by an editor') ->> 'author_account_id'],
+    array[tests.answer_of('by an editor') ->> 'account_id', tests.answer_of('by an editor') ->> 'author_account_id'],
     '{00000000-0000-4000-8000-00000000000a,00000000-0000-4000-8000-00000000000d}'::text[],
     'what an editor starts is the owner''s, and says who started it'
 );
-select pg_temp.call('in a new session', 'owner', $$api.start_tool_event('session-new', 'search')$$);
+select tests.call_as('in a new session', 'owner', $$api.start_tool_event('session-new', 'search')$$);
 select results_eq(
     $$ select account_id::text from app.sessions where id = 'session-new' $$,
     array['00000000-0000-4000-8000-00000000000a'],
@@ -187,22 +164,22 @@ select results_eq(
 );
 
 select is_empty(
-    $$ select step from given where (event ->> 'txid')::bigint is distinct from pg_current_xact_id()::xid::text::bigint $$,
+    $$ select step from tests.answer where (fields ->> 'txid')::bigint is distinct from pg_current_xact_id()::xid::text::bigint $$,
     'every write names the transaction that wrote'
 );
 select results_eq(
-    $$ select step, (event ->> 'row_version')::integer from given where step ~ 'finished|progressed|started' order by place $$,
+    $$ select step, (fields ->> 'row_version')::integer from tests.answer where step ~ 'finished|progressed|started' order by place $$,
     -- To grow old is an update too.
     $$ values ('started', 1), ('progressed', 3), ('progressed again', 4), ('finished', 6), ('finished without', 3) $$,
     'every write raises row_version by one'
 );
 select is_empty(
-    $$ select step from given where (event ->> 'updated_at')::timestamptz < date_trunc('milliseconds', now()) $$,
+    $$ select step from tests.answer where (fields ->> 'updated_at')::timestamptz < date_trunc('milliseconds', now()) $$,
     'every write raises updated_at'
 );
 select results_eq(
-    $$ select event - 'txid' from given where step in ('finished', 'finished without', 'by an editor') order by place $$,
-    $$ select pg_temp.kept(step) from given where step in ('finished', 'finished without', 'by an editor') order by place $$,
+    $$ select fields - 'txid' from tests.answer where step in ('finished', 'finished without', 'by an editor') order by place $$,
+    $$ select pg_temp.kept(step) from tests.answer where step in ('finished', 'finished without', 'by an editor') order by place $$,
     'what comes back is what is kept'
 );
 
@@ -252,7 +229,7 @@ insert into move (call, from_status, outcome)
 select
     made.call,
     begun.status,
-    (array[made.from_pending, made.from_executing, made.from_succeeded, made.from_failed])[begun.place]
+    (array[made.from_pending, made.from_executing, made.from_succeeded, made.from_failed])[begun.place] as outcome
 from (
     values
     ('api.progress_tool_event(''in-question'')', 'executing', 'executing', 'finished', 'finished'),
@@ -286,14 +263,14 @@ order by call, array_position('{pending,executing,succeeded,failed}', from_statu
 
 select
     is(
-        split_part(tests.refusal_of('owner', format('api.start_tool_event(''session-default'', ''search'', status => %L)', status)), E'\n', 1),
+        tests.brief_refusal_of('owner', format('api.start_tool_event(''session-default'', ''search'', status => %L)', status)),
         '22023 a tool event starts as pending or executing',
         'start_tool_event: not as ' || coalesce(status, 'null')
     )
 from unnest('{succeeded,failed,over,null}'::text[]) as status;
 select is(
-    tests.refusal_of('owner', format('api.finish_tool_event(%L, ''succeeded'')', pg_temp.given('finished') ->> 'id')),
-    format(E'SB422 tool event "%s" is finished\nIt finishes once, and does not change any more. Read it by api.get_tool_event.', pg_temp.given('finished') ->> 'id'),
+    tests.refusal_of('owner', format('api.finish_tool_event(%L, ''succeeded'')', tests.answer_of('finished') ->> 'id')),
+    format(E'SB422 tool event "%s" is finished\nIt finishes once, and does not change any more. Read it by api.get_tool_event.', tests.answer_of('finished') ->> 'id'),
     'a second end is refused in words for people'
 );
 
@@ -310,7 +287,7 @@ exception
 end;
 $$;
 select pg_temp.finish_in_a_subtransaction();
-select pg_temp.call('finished again', 'owner', $$api.finish_tool_event('tool-session-default', 'succeeded', '[]')$$);
+select tests.call_as('finished again', 'owner', $$api.finish_tool_event('tool-session-default', 'succeeded', '[]')$$);
 select results_eq(
     $$
         select xmin::text::bigint, pg_current_xact_id()::xid::text::bigint = xmin::text::bigint
@@ -318,11 +295,11 @@ select results_eq(
         where id = 'tool-session-default'
             and account_id = '00000000-0000-4000-8000-00000000000a'
     $$,
-    $$ select (pg_temp.given('finished again') ->> 'txid')::bigint, false $$,
+    $$ select (tests.answer_of('finished again') ->> 'txid')::bigint, false $$,
     'the same end again gives the transaction that wrote the first'
 );
 select is(
-    pg_temp.given('finished again') - 'txid',
+    tests.answer_of('finished again') - 'txid',
     pg_temp.kept('finished again'),
     'and the row as it is'
 );
@@ -342,47 +319,47 @@ values
     '00000000-0000-4000-8000-00000000000a', 'long ago', 'session-default', 'search', 'executing',
     '1999-01-01 00:00:00+00', '1999-01-01 00:00:00+00', '1999-01-01 00:00:00+00'
 );
-select pg_temp.call('progressed in the future', 'owner', $$api.progress_tool_event('in the future')$$);
+select tests.call_as('progressed in the future', 'owner', $$api.progress_tool_event('in the future')$$);
 select is(
-    (pg_temp.given('progressed in the future') ->> 'updated_at')::timestamptz,
+    (tests.answer_of('progressed in the future') ->> 'updated_at')::timestamptz,
     '2999-01-01 00:00:00.5+00'::timestamptz,
     'progress_tool_event: updated_at never goes back'
 );
-select pg_temp.call('finished in the future', 'owner', $$api.finish_tool_event('in the future', 'succeeded')$$);
+select tests.call_as('finished in the future', 'owner', $$api.finish_tool_event('in the future', 'succeeded')$$);
 select is(
     array[
-        pg_temp.given('finished in the future') ->> 'completed_at',
-        pg_temp.given('finished in the future') ->> 'updated_at',
-        pg_temp.given('finished in the future') ->> 'started_at'
+        tests.answer_of('finished in the future') ->> 'completed_at',
+        tests.answer_of('finished in the future') ->> 'updated_at',
+        tests.answer_of('finished in the future') ->> 'started_at'
     ],
     array_fill(to_jsonb('2999-01-01 00:00:00.5+00'::timestamptz) #>> '{}', '{3}'),
     'finish_tool_event: nothing ends before it starts, whatever the clock says'
 );
-select is(pg_temp.given('finished in the future') ->> 'latency_ms', '0', 'and then took no time');
-select pg_temp.call('finished between milliseconds', 'owner', $$api.finish_tool_event('between milliseconds', 'succeeded')$$);
+select is(tests.answer_of('finished in the future') ->> 'latency_ms', '0', 'and then took no time');
+select tests.call_as('finished between milliseconds', 'owner', $$api.finish_tool_event('between milliseconds', 'succeeded')$$);
 select is(
-    (pg_temp.given('finished between milliseconds') ->> 'latency_ms')::numeric + 0.7,
+    (tests.answer_of('finished between milliseconds') ->> 'latency_ms')::numeric + 0.7,
     extract(
-        epoch from (pg_temp.given('finished between milliseconds') ->> 'completed_at')::timestamptz
-        - (pg_temp.given('finished between milliseconds') ->> 'started_at')::timestamptz
+        epoch from (tests.answer_of('finished between milliseconds') ->> 'completed_at')::timestamptz
+        - (tests.answer_of('finished between milliseconds') ->> 'started_at')::timestamptz
     ) * 1000,
     'latency_ms is of whole milliseconds: what has begun does not count'
 );
-select pg_temp.call('finished after long', 'owner', $$api.finish_tool_event('long ago', 'succeeded')$$);
+select tests.call_as('finished after long', 'owner', $$api.finish_tool_event('long ago', 'succeeded')$$);
 select is(
-    (pg_temp.given('finished after long') ->> 'latency_ms')::numeric,
-    extract(epoch from (pg_temp.given('finished after long') ->> 'completed_at')::timestamptz - '1999-01-01 00:00:00+00'::timestamptz) * 1000,
+    (tests.answer_of('finished after long') ->> 'latency_ms')::numeric,
+    extract(epoch from (tests.answer_of('finished after long') ->> 'completed_at')::timestamptz - '1999-01-01 00:00:00+00'::timestamptz) * 1000,
     'latency_ms of what took decades'
 );
 
 -- 5. What is refused besides.
-select pg_temp.call('in question', 'owner', $$api.start_tool_event('session-default', 'search')$$);
+select tests.call_as('in question', 'owner', $$api.start_tool_event('session-default', 'search')$$);
 select
     is(
-        tests.refusal_of('owner', format(made.call, pg_temp.given('in question') ->> 'id')),
+        tests.refusal_of('owner', format(made.call, tests.answer_of('in question') ->> 'id')),
         format(
             E'SB409 tool event "%s" was changed by somebody else meanwhile\nIts row_version is 1, and 2 was expected.\nRead it again, and decide whether your change still holds.',
-            pg_temp.given('in question') ->> 'id'
+            tests.answer_of('in question') ->> 'id'
         ),
         'a row_version that it does not have: ' || made.call
     )
@@ -391,16 +368,16 @@ from (
     ('api.progress_tool_event(%L, expected_row_version => 2)'),
     ('api.finish_tool_event(%L, ''succeeded'', expected_row_version => 2)')
 ) as made (call);
-select pg_temp.call('expected', 'owner', format('api.progress_tool_event(%L, expected_row_version => 1)', pg_temp.given('in question') ->> 'id'));
-select pg_temp.call('expected to the end', 'owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', pg_temp.given('in question') ->> 'id'));
+select tests.call_as('expected', 'owner', format('api.progress_tool_event(%L, expected_row_version => 1)', tests.answer_of('in question') ->> 'id'));
+select tests.call_as('expected to the end', 'owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', tests.answer_of('in question') ->> 'id'));
 select is(
-    array[pg_temp.given('expected') ->> 'row_version', pg_temp.given('expected to the end') ->> 'row_version'],
+    array[tests.answer_of('expected') ->> 'row_version', tests.answer_of('expected to the end') ->> 'row_version'],
     '{2,3}'::text[],
     'the row_version that it has is taken'
 );
 select is(
-    split_part(tests.refusal_of('owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', pg_temp.given('in question') ->> 'id')), E'\n', 1),
-    format('SB409 tool event "%s" was changed by somebody else meanwhile', pg_temp.given('in question') ->> 'id'),
+    tests.brief_refusal_of('owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', tests.answer_of('in question') ->> 'id')),
+    format('SB409 tool event "%s" was changed by somebody else meanwhile', tests.answer_of('in question') ->> 'id'),
     'what is expected comes before what would change nothing'
 );
 select is(
@@ -409,27 +386,24 @@ select is(
     'start_tool_event: a thread of another session'
 );
 select is(
-    split_part(tests.refusal_of('owner', $$api.start_tool_event('session-default', 'search', thread_id => 'thread-x')$$), E'\n', 1),
+    tests.brief_refusal_of('owner', $$api.start_tool_event('session-default', 'search', thread_id => 'thread-x')$$),
     'SB404 there is no thread "thread-x" that you may see',
     'start_tool_event: a thread that is not there'
 );
 select is(
-    split_part(
-        tests.refusal_of(
-            'editor',
-            $$api.start_tool_event('session-default', 'search', thread_id => 'thread-session-private', account_id => '00000000-0000-4000-8000-00000000000a')$$
-        ),
-        E'\n',
-        1
+    tests.brief_refusal_of(
+        'editor',
+        $$api.start_tool_event('session-default', 'search', thread_id => 'thread-session-private', account_id => '00000000-0000-4000-8000-00000000000a')$$
     ),
     'SB404 there is no thread "thread-session-private" that you may see',
     'start_tool_event: a thread that an editor of the session may not see is not there'
 );
-select is(
-    split_part(tests.refusal_of('owner', made.call), E'\n', 1),
-    made.refusal,
-    made.call
-)
+select
+    is(
+        tests.brief_refusal_of('owner', made.call),
+        made.refusal,
+        made.call
+    )
 from (
     values
     ('api.start_tool_event(''session-default'', null)', '23502 null value in column "tool_name" of relation "chat_tool_events" violates not-null constraint'),
@@ -444,7 +418,7 @@ from (
     )
 ) as made (call, refusal);
 
--- 6. Pages, by started_at and id. Two start at the same time, and ids of others are in between.
+-- 6. Pages, by started_at and id. Two start at the same time, and others of other sessions in between; they were written in no order.
 insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-00000000000a', 'session-paged');
 insert into app.chat_threads (account_id, id, session_id, mode, title, status)
@@ -458,7 +432,7 @@ select
     'search' as tool_name,
     'pending' as status,
     now() + case when number = 4 then 3 else number end * interval '1 minute' as started_at
-from generate_series(1, 7) as number;
+from unnest('{5,2,7,1,4,3,6}'::integer[]) as number;
 insert into app.chat_tool_events (account_id, id, session_id, tool_name, status, started_at)
 select
     place.account_id,
@@ -470,6 +444,15 @@ select
 from tests.place
 where place.name in ('a''s default', 'b''s default');
 select tests.pages_come_out('api.list_tool_events(''session-paged'', %s)', 'tool event', 'p35');
+insert into app.sessions (account_id, id)
+values ('00000000-0000-4000-8000-00000000000d', 'session-default');
+insert into app.chat_tool_events (account_id, id, session_id, tool_name, status, started_at)
+values ('00000000-0000-4000-8000-00000000000d', 'editor''s own', 'session-default', 'search', 'pending', now());
+select is(
+    tests.brief_refusal_of('editor', $$api.list_tool_events('session-default', after_id => 'editor''s own', account_id => '00000000-0000-4000-8000-00000000000a')$$),
+    'SB404 there is no tool event "editor''s own" in this list that a page could begin at',
+    'list_tool_events: no page begins at a row of another account''s session of the same id'
+);
 select is(tests.ids_as('owner', $$api.list_tool_events('session-paged', 'thread-paged')$$), 'p2 p4 p6', 'list_tool_events: of one thread');
 select is(
     tests.walk_as('owner', 'api.list_tool_events(''session-paged'', ''thread-paged'', %s)', 2, p_backward => true),

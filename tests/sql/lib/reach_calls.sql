@@ -83,6 +83,30 @@ begin
 end;
 $$;
 
+-- What calls gave, by the name of the step of a test.
+create table tests.answer (
+    place bigint generated always as identity,
+    step text,
+    fields jsonb
+);
+
+create function tests.call_as(p_step text, p_persona text, p_call text)
+returns void
+language sql
+as $$
+    insert into tests.answer (step, fields)
+    select p_step, tests.rows_as(p_persona, p_call)
+$$;
+
+create function tests.answer_of(p_step text)
+returns jsonb
+language sql
+as $$
+    select fields
+    from tests.answer
+    where step = p_step
+$$;
+
 -- Has a persona make a call, which must be refused: the SQLSTATE, message, detail and hint, a line each where there is one.
 create function tests.refusal_of(p_persona text, p_call text)
 returns text
@@ -105,6 +129,14 @@ exception
             v_hint = pg_exception_hint;
         return concat_ws(E'\n', sqlstate || ' ' || sqlerrm, nullif(v_detail, ''), nullif(v_hint, ''));
 end;
+$$;
+
+-- The same without detail and hint.
+create function tests.brief_refusal_of(p_persona text, p_call text)
+returns text
+language sql
+as $$
+    select split_part(tests.refusal_of(p_persona, p_call), E'\n', 1)
 $$;
 
 -- The ids that a persona is given by a list, in order.
@@ -145,6 +177,9 @@ $$;
 create function tests.pages_come_out(p_list text, p_what text, p_elsewhere text)
 returns setof text
 language plpgsql
+-- So that no index gives by itself the order that a list must ask for.
+set enable_indexscan = off
+set enable_bitmapscan = off
 as $body$
 declare
     v_name text := regexp_replace(p_list, '^api\.(\w+)\(.*$', '\1');
