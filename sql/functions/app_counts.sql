@@ -11,20 +11,18 @@ as $$
 begin
     -- Not at every change, so that those who write into one session seldom meet at its row, and never wait for each other
     -- there: who holds the row is changing the session too.
-    update app.sessions as session
-    set updated_at = p_at
-    from (
-        select
-            stale.account_id,
-            stale.id
-        from app.sessions as stale
-        where stale.account_id = p_account_id
-            and stale.id = p_session_id
-            and stale.updated_at < p_at - interval '10 seconds'
-        for no key update skip locked
-    ) as unnoted
-    where session.account_id = unnoted.account_id
-        and session.id = unnoted.id;
+    perform
+    from app.sessions as session
+    where session.account_id = p_account_id
+        and session.id = p_session_id
+        and session.updated_at < p_at - interval '10 seconds'
+    for no key update skip locked;
+    if found then
+        update app.sessions as session
+        set updated_at = p_at
+        where session.account_id = p_account_id
+            and session.id = p_session_id;
+    end if;
 end;
 $$;
 comment on function app.note_change(uuid, text, timestamptz) is 'Notes in a session that something in it changed, unless that was noted less than ten seconds ago.';
