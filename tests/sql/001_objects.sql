@@ -202,7 +202,7 @@ select set_eq(
         where tgname = 'require_account'
             and tgfoid = 'app.require_account'::regproc
             and tgenabled = 'O'
-            and pg_get_triggerdef(oid) ~ ' BEFORE INSERT OR DELETE OR UPDATE ON \S+ FOR EACH STATEMENT EXECUTE '
+            and pg_get_triggerdef(oid) ~ ' BEFORE INSERT OR DELETE OR UPDATE ON \S+ FOR EACH STATEMENT WHEN \(pg_has_role\(''app_user''::name, ''usage''::text\)\) EXECUTE '
     $$,
     $$
         select oid::regclass::text
@@ -212,16 +212,15 @@ select set_eq(
             -- Nobody who asks as an account may write it.
             and oid <> 'app.accounts'::regclass
     $$,
-    'every table of account data that app_user may write has the trigger that asks for an account, before every statement'
+    'every table of account data that app_user may write has the trigger that asks for an account, before every statement of app_user'
 );
 -- What they do is in 131_api_threads.sql and 132_api_messages.sql.
 select set_eq(
     $$
-        select regexp_replace(pg_get_triggerdef(oid), '^CREATE TRIGGER ', '')
+        select regexp_replace(pg_get_triggerdef(oid), '^CREATE TRIGGER ', '') || case tgenabled when 'O' then '' else ', not enabled' end
         from pg_trigger
         where not tgisinternal
             and tgname not in ('raise_row_version', 'require_account')
-            and tgenabled = 'O'
     $$,
     array[
         'count_message AFTER INSERT ON app.chat_messages FOR EACH ROW WHEN ((new.author_account_id IS NOT NULL)) EXECUTE FUNCTION app.count_message()',
