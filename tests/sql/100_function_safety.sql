@@ -161,7 +161,6 @@ select set_eq(
     array[
         'app.check_cursors(text,text,boolean)',
         'app.check_page_size(integer)',
-        'app.cursor_part(text,integer)',
         'app.default_thread_title(text)',
         'app.message_preview(text)',
         'legacy.all_faults(jsonb,jsonb)',
@@ -211,6 +210,7 @@ select set_eq(
         'app.current_account_id()',
         'app.message_place(uuid,text,text)',
         'app.page_of_messages(uuid,text,text,text,text,text,boolean,integer)',
+        'app.read_cursor(text)',
         'app.require_account()',
         'app.txid()',
         'legacy.is_same(bigint,uuid,text,text,jsonb)',
