@@ -180,6 +180,7 @@ language plpgsql
 -- So that no index gives by itself the order that a list must ask for.
 set enable_indexscan = off
 set enable_bitmapscan = off
+set plan_cache_mode = force_custom_plan
 as $body$
 declare
     v_name text := regexp_replace(p_list, '^api\.(\w+)\(.*$', '\1');
