@@ -1,7 +1,7 @@
 -- Tool events by functions: who may, what comes back, once and never backwards, pages both ways.
--- Who the personas are is in lib/personas.sql, how they call in lib/reach_calls.sql.
+-- Who the personas are is in lib/personas.sql, how they call in lib/calls.sql and lib/reach_calls.sql.
 begin;
-select plan(207);
+select plan(206);
 
 select tests.cast_personas();
 
@@ -64,7 +64,7 @@ as $$
     where id = tests.answer_of(p_step) ->> 'id'
 $$;
 
-select tests.call_as(
+select tests.keep_answer(
     'started',
     'owner',
     $$api.start_tool_event('session-default', 'search', '{"query": "x"}', 'thread-session-default', 'call-1', 'pending', '[{"eventIndex": 0}]')$$
@@ -89,14 +89,14 @@ select ok(
 );
 select pg_temp.grow_old('started');
 
-select tests.call_as('progressed', 'owner', format('api.progress_tool_event(%L, ''{"found": 1}'', ''[]'')', tests.answer_of('started') ->> 'id'));
+select tests.keep_answer('progressed', 'owner', format('api.progress_tool_event(%L, ''{"found": 1}'', ''[]'')', tests.answer_of('started') ->> 'id'));
 select is(
     tests.answer_of('progressed') - '{txid,id,started_at,created_at,updated_at,row_version}'::text[],
     tests.answer_of('started') - '{txid,id,started_at,created_at,updated_at,row_version}'::text[]
     || '{"status": "executing", "result": {"found": 1}, "context_events": []}',
     'progress_tool_event: it is executing, with what came back so far'
 );
-select tests.call_as('progressed again', 'owner', format('api.progress_tool_event(%L)', tests.answer_of('started') ->> 'id'));
+select tests.keep_answer('progressed again', 'owner', format('api.progress_tool_event(%L)', tests.answer_of('started') ->> 'id'));
 select is(
     tests.answer_of('progressed again') - '{txid,updated_at,row_version}'::text[],
     tests.answer_of('progressed') - '{txid,updated_at,row_version}'::text[],
@@ -104,7 +104,7 @@ select is(
 );
 
 select pg_temp.grow_old('started');
-select tests.call_as(
+select tests.keep_answer(
     'finished',
     'owner',
     format('api.finish_tool_event(%L, ''failed'', ''{"found": 2}'', ''gave up'', ''[{"eventIndex": 1}]'')', tests.answer_of('started') ->> 'id')
@@ -128,7 +128,7 @@ select is(
 );
 select cmp_ok((tests.answer_of('finished') ->> 'latency_ms')::bigint, '>=', 90000::bigint, 'finish_tool_event: which it was long enough to tell from nothing');
 
-select tests.call_as('begun executing', 'owner', $$api.start_tool_event('session-default', 'search', status => 'executing')$$);
+select tests.keep_answer('begun executing', 'owner', $$api.start_tool_event('session-default', 'search', status => 'executing')$$);
 select is(
     tests.answer_of('begun executing') - '{txid,id,started_at,created_at,updated_at}'::text[],
     '{
@@ -138,15 +138,15 @@ select is(
     }'::jsonb,
     'start_tool_event: one may begin as executing, and what is left out is null'
 );
-select tests.call_as('kept result', 'owner', format('api.progress_tool_event(%L, ''[7]'', ''[]'')', tests.answer_of('begun executing') ->> 'id'));
-select tests.call_as('finished without', 'owner', format('api.finish_tool_event(%L, ''succeeded'')', tests.answer_of('begun executing') ->> 'id'));
+select tests.keep_answer('kept result', 'owner', format('api.progress_tool_event(%L, ''[7]'', ''[]'')', tests.answer_of('begun executing') ->> 'id'));
+select tests.keep_answer('finished without', 'owner', format('api.finish_tool_event(%L, ''succeeded'')', tests.answer_of('begun executing') ->> 'id'));
 select is(
     tests.answer_of('finished without') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[],
     tests.answer_of('kept result') - '{txid,started_at,created_at,updated_at,completed_at,latency_ms,row_version}'::text[] || '{"status": "succeeded"}',
     'finish_tool_event: what is left out stays as it is'
 );
 
-select tests.call_as(
+select tests.keep_answer(
     'by an editor',
     'editor',
     $$api.start_tool_event('session-default', 'search', account_id => '00000000-0000-4000-8000-00000000000a')$$
@@ -156,7 +156,7 @@ select is(
     '{00000000-0000-4000-8000-00000000000a,00000000-0000-4000-8000-00000000000d}'::text[],
     'what an editor starts is the owner''s, and says who started it'
 );
-select tests.call_as('in a new session', 'owner', $$api.start_tool_event('session-new', 'search')$$);
+select tests.keep_answer('in a new session', 'owner', $$api.start_tool_event('session-new', 'search')$$);
 select results_eq(
     $$ select account_id::text from app.sessions where id = 'session-new' $$,
     array['00000000-0000-4000-8000-00000000000a'],
@@ -206,17 +206,17 @@ begin
         case when p_status in ('succeeded', 'failed') then now() end,
         '[]'
     returning row_version into v_version;
-    v_refusal := tests.refusal_of('owner', p_call);
-    if v_refusal <> 'it was not refused' then
+    v_refusal := tests.told('owner', p_call);
+    if v_refusal <> '1 row' then
         raise sqlstate 'SB999' using message = v_refusal;
     end if;
     select event
     into v_event
-    from tests.rows_as('owner', p_call) as event;
+    from tests.call('owner', p_call) as event;
     raise sqlstate 'SB999' using message = (v_event ->> 'status') || case when (v_event ->> 'row_version')::bigint = v_version then ', unchanged' else '' end;
 exception
     when sqlstate 'SB999' then
-        return split_part(sqlerrm, E'\n', 1);
+        return sqlerrm;
 end;
 $$;
 
@@ -263,31 +263,25 @@ order by call, array_position('{pending,executing,succeeded,failed}', from_statu
 
 select
     is(
-        tests.brief_refusal_of('owner', format('api.start_tool_event(''session-default'', ''search'', status => %L)', status)),
+        tests.told('owner', format('api.start_tool_event(''session-default'', ''search'', status => %L)', status)),
         '22023 a tool event starts as pending or executing',
         'start_tool_event: not as ' || coalesce(status, 'null')
     )
 from unnest('{succeeded,failed,over,null}'::text[]) as status;
-select is(
-    tests.refusal_of('owner', format('api.finish_tool_event(%L, ''succeeded'')', tests.answer_of('finished') ->> 'id')),
-    format(E'SB422 tool event "%s" is finished\nIt finishes once, and does not change any more. Read it by api.get_tool_event.', tests.answer_of('finished') ->> 'id'),
-    'a second end is refused in words for people'
-);
-
 -- An answer that was lost names the transaction that wrote, not the one that asked again. Here that is a subtransaction.
 create function pg_temp.finish_in_a_subtransaction()
 returns void
 language plpgsql
 as $$
 begin
-    perform tests.rows_as('owner', $call$api.finish_tool_event('tool-session-default', 'succeeded', '[]')$call$);
+    perform tests.call('owner', $call$api.finish_tool_event('tool-session-default', 'succeeded', '[]')$call$);
 exception
     when division_by_zero then
         null;
 end;
 $$;
 select pg_temp.finish_in_a_subtransaction();
-select tests.call_as('finished again', 'owner', $$api.finish_tool_event('tool-session-default', 'succeeded', '[]')$$);
+select tests.keep_answer('finished again', 'owner', $$api.finish_tool_event('tool-session-default', 'succeeded', '[]')$$);
 select results_eq(
     $$
         select xmin::text::bigint, pg_current_xact_id()::xid::text::bigint = xmin::text::bigint
@@ -319,13 +313,13 @@ values
     '00000000-0000-4000-8000-00000000000a', 'long ago', 'session-default', 'search', 'executing',
     '1999-01-01 00:00:00+00', '1999-01-01 00:00:00+00', '1999-01-01 00:00:00+00'
 );
-select tests.call_as('progressed in the future', 'owner', $$api.progress_tool_event('in the future')$$);
+select tests.keep_answer('progressed in the future', 'owner', $$api.progress_tool_event('in the future')$$);
 select is(
     (tests.answer_of('progressed in the future') ->> 'updated_at')::timestamptz,
     '2999-01-01 00:00:00.5+00'::timestamptz,
     'progress_tool_event: updated_at never goes back'
 );
-select tests.call_as('finished in the future', 'owner', $$api.finish_tool_event('in the future', 'succeeded')$$);
+select tests.keep_answer('finished in the future', 'owner', $$api.finish_tool_event('in the future', 'succeeded')$$);
 select is(
     array[
         tests.answer_of('finished in the future') ->> 'completed_at',
@@ -336,7 +330,7 @@ select is(
     'finish_tool_event: nothing ends before it starts, whatever the clock says'
 );
 select is(tests.answer_of('finished in the future') ->> 'latency_ms', '0', 'and then took no time');
-select tests.call_as('finished between milliseconds', 'owner', $$api.finish_tool_event('between milliseconds', 'succeeded')$$);
+select tests.keep_answer('finished between milliseconds', 'owner', $$api.finish_tool_event('between milliseconds', 'succeeded')$$);
 select is(
     (tests.answer_of('finished between milliseconds') ->> 'latency_ms')::numeric + 0.7,
     extract(
@@ -345,7 +339,7 @@ select is(
     ) * 1000,
     'latency_ms is of whole milliseconds: what has begun does not count'
 );
-select tests.call_as('finished after long', 'owner', $$api.finish_tool_event('long ago', 'succeeded')$$);
+select tests.keep_answer('finished after long', 'owner', $$api.finish_tool_event('long ago', 'succeeded')$$);
 select is(
     (tests.answer_of('finished after long') ->> 'latency_ms')::numeric,
     extract(epoch from (tests.answer_of('finished after long') ->> 'completed_at')::timestamptz - '1999-01-01 00:00:00+00'::timestamptz) * 1000,
@@ -353,12 +347,12 @@ select is(
 );
 
 -- 5. What is refused besides.
-select tests.call_as('in question', 'owner', $$api.start_tool_event('session-default', 'search')$$);
+select tests.keep_answer('in question', 'owner', $$api.start_tool_event('session-default', 'search')$$);
 select
     is(
-        tests.refusal_of('owner', format(made.call, tests.answer_of('in question') ->> 'id')),
+        tests.told('owner', format(made.call, tests.answer_of('in question') ->> 'id')),
         format(
-            E'SB409 tool event "%s" was changed by somebody else meanwhile\nIts row_version is 1, and 2 was expected.\nRead it again, and decide whether your change still holds.',
+            'SB409 tool event "%s" was changed by somebody else meanwhile (Its row_version is 1, and 2 was expected.)',
             tests.answer_of('in question') ->> 'id'
         ),
         'a row_version that it does not have: ' || made.call
@@ -368,30 +362,30 @@ from (
     ('api.progress_tool_event(%L, expected_row_version => 2)'),
     ('api.finish_tool_event(%L, ''succeeded'', expected_row_version => 2)')
 ) as made (call);
-select tests.call_as('expected', 'owner', format('api.progress_tool_event(%L, expected_row_version => 1)', tests.answer_of('in question') ->> 'id'));
-select tests.call_as('expected to the end', 'owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', tests.answer_of('in question') ->> 'id'));
+select tests.keep_answer('expected', 'owner', format('api.progress_tool_event(%L, expected_row_version => 1)', tests.answer_of('in question') ->> 'id'));
+select tests.keep_answer('expected to the end', 'owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', tests.answer_of('in question') ->> 'id'));
 select is(
     array[tests.answer_of('expected') ->> 'row_version', tests.answer_of('expected to the end') ->> 'row_version'],
     '{2,3}'::text[],
     'the row_version that it has is taken'
 );
 select is(
-    tests.brief_refusal_of('owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', tests.answer_of('in question') ->> 'id')),
-    format('SB409 tool event "%s" was changed by somebody else meanwhile', tests.answer_of('in question') ->> 'id'),
+    tests.told('owner', format('api.finish_tool_event(%L, ''failed'', expected_row_version => 2)', tests.answer_of('in question') ->> 'id')),
+    format('SB409 tool event "%s" was changed by somebody else meanwhile (Its row_version is 3, and 2 was expected.)', tests.answer_of('in question') ->> 'id'),
     'what is expected comes before what would change nothing'
 );
 select is(
-    tests.refusal_of('owner', $$api.start_tool_event('session-private', 'search', thread_id => 'thread-session-default')$$),
-    E'22023 thread "thread-session-default" is of another session\nGive the session of the thread, or leave thread_id out.',
+    tests.told('owner', $$api.start_tool_event('session-private', 'search', thread_id => 'thread-session-default')$$),
+    '22023 thread "thread-session-default" is of another session',
     'start_tool_event: a thread of another session'
 );
 select is(
-    tests.brief_refusal_of('owner', $$api.start_tool_event('session-default', 'search', thread_id => 'thread-x')$$),
+    tests.told('owner', $$api.start_tool_event('session-default', 'search', thread_id => 'thread-x')$$),
     'SB404 there is no thread "thread-x" that you may see',
     'start_tool_event: a thread that is not there'
 );
 select is(
-    tests.brief_refusal_of(
+    tests.told(
         'editor',
         $$api.start_tool_event('session-default', 'search', thread_id => 'thread-session-private', account_id => '00000000-0000-4000-8000-00000000000a')$$
     ),
@@ -400,7 +394,7 @@ select is(
 );
 select
     is(
-        tests.brief_refusal_of('owner', made.call),
+        tests.told('owner', made.call),
         made.refusal,
         made.call
     )
@@ -449,7 +443,7 @@ values ('00000000-0000-4000-8000-00000000000d', 'session-default');
 insert into app.chat_tool_events (account_id, id, session_id, tool_name, status, started_at)
 values ('00000000-0000-4000-8000-00000000000d', 'editor''s own', 'session-default', 'search', 'pending', now());
 select is(
-    tests.brief_refusal_of('editor', $$api.list_tool_events('session-default', after_id => 'editor''s own', account_id => '00000000-0000-4000-8000-00000000000a')$$),
+    tests.told('editor', $$api.list_tool_events('session-default', after_id => 'editor''s own', account_id => '00000000-0000-4000-8000-00000000000a')$$),
     'SB404 there is no tool event "editor''s own" in this list that a page could begin at',
     'list_tool_events: no page begins at a row of another account''s session of the same id'
 );
@@ -465,7 +459,7 @@ select is(
     'list_tool_events: of one thread, after one that is not of it'
 );
 select is(tests.ids_as('owner', $$api.list_tool_events('session-none')$$), 'none', 'list_tool_events: of a session that is not there');
-select is_empty($$ select tests.rows_as('owner', 'api.get_tool_event(''tool-none'')') $$, 'get_tool_event: one that is not there');
+select is_empty($$ select tests.call('owner', 'api.get_tool_event(''tool-none'')') $$, 'get_tool_event: one that is not there');
 
 select finish();
 rollback;

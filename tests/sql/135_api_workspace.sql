@@ -1,5 +1,5 @@
 -- Repository bindings, todos and settings by functions: who may, what comes back, what is refused, pages of todos.
--- Who the personas are is in lib/personas.sql, how they call in lib/reach_calls.sql.
+-- Who the personas are is in lib/personas.sql, how they call in lib/calls.sql and lib/reach_calls.sql.
 begin;
 select plan(349);
 
@@ -112,7 +112,7 @@ values
 select tests.reach_calls_come_out();
 
 -- 2. Repository bindings.
-select tests.call_as('bound', 'owner', $$api.bind_repo('session-new', 'log', '/repo')$$);
+select tests.keep_answer('bound', 'owner', $$api.bind_repo('session-new', 'log', '/repo')$$);
 select is(
     tests.answer_of('bound') - '{txid,created_at,updated_at}'::text[],
     '{
@@ -151,7 +151,7 @@ $$;
 select pg_temp.grow_old('app.session_repo_bindings');
 insert into app.session_members (account_id, session_id, member_account_id, role)
 values ('00000000-0000-4000-8000-00000000000a', 'session-new', '00000000-0000-4000-8000-00000000000d', 'editor');
-select tests.call_as(
+select tests.keep_answer(
     'bound to another',
     'editor',
     $$api.bind_repo('session-new', 'other log', '/other', account_id => '00000000-0000-4000-8000-00000000000a')$$
@@ -162,14 +162,14 @@ select is(
     || jsonb_build_object('asset_path', 'other log', 'root_dir', '/other', 'row_version', 3, 'created_at', '2000-01-01 00:00:00+00'::timestamptz),
     'bind_repo: bound to another folder, by an editor; who bound it first, and when, stays'
 );
-select tests.call_as('bound again', 'owner', $$api.bind_repo('session-new', 'other log', '/other')$$);
+select tests.keep_answer('bound again', 'owner', $$api.bind_repo('session-new', 'other log', '/other')$$);
 select is(
     tests.answer_of('bound again') - '{updated_at}'::text[],
     tests.answer_of('bound to another') - '{updated_at}'::text[] || '{"row_version": 4}',
     'bind_repo: the same again changes only when it was last bound'
 );
 select pg_temp.grow_old('app.session_repo_bindings');
-select tests.call_as('bound as expected', 'owner', $$api.bind_repo('session-new', 'log', '/repo', 5)$$);
+select tests.keep_answer('bound as expected', 'owner', $$api.bind_repo('session-new', 'log', '/repo', 5)$$);
 select is(
     tests.answer_of('bound as expected') - '{txid,updated_at}'::text[],
     tests.answer_of('bound') - '{txid,updated_at}'::text[] || jsonb_build_object('row_version', 6, 'created_at', '2000-01-01 00:00:00+00'::timestamptz),
@@ -180,24 +180,24 @@ select is_empty(
     'bind_repo raises updated_at'
 );
 select is(
-    tests.refusal_of('owner', $$api.bind_repo('session-new', 'log', '/repo', 5)$$),
-    E'SB409 binding of session "session-new" was changed by somebody else meanwhile\nIts row_version is 6, and 5 was expected.\nRead it again, and decide whether your change still holds.',
+    tests.told('owner', $$api.bind_repo('session-new', 'log', '/repo', 5)$$),
+    'SB409 binding of session "session-new" was changed by somebody else meanwhile (Its row_version is 6, and 5 was expected.)',
     'bind_repo: a row_version that it does not have'
 );
 select is(
-    tests.refusal_of('owner', $$api.unbind_repo('session-new', 5)$$),
-    E'SB409 binding of session "session-new" was changed by somebody else meanwhile\nIts row_version is 6, and 5 was expected.\nRead it again, and decide whether your change still holds.',
+    tests.told('owner', $$api.unbind_repo('session-new', 5)$$),
+    'SB409 binding of session "session-new" was changed by somebody else meanwhile (Its row_version is 6, and 5 was expected.)',
     'unbind_repo: a row_version that it does not have'
 );
 select results_eq(
-    $$ select tests.rows_as('owner', 'api.get_repo_binding(''session-new'')') $$,
+    $$ select tests.call('owner', 'api.get_repo_binding(''session-new'')') $$,
     $$ select tests.answer_of('bound as expected') - 'txid' $$,
     'get_repo_binding gives what is kept'
 );
 select is(
     (
         select string_agg(binding ->> 'session_id', ' ')
-        from tests.rows_as('owner', 'api.list_repo_bindings()') as binding
+        from tests.call('owner', 'api.list_repo_bindings()') as binding
     ),
     'session-default session-new session-private session-shown',
     'list_repo_bindings: all of an account''s, in order of session_id'
@@ -205,25 +205,25 @@ select is(
 select is(
     (
         select string_agg(binding ->> 'session_id', ' ')
-        from tests.rows_as('editor', 'api.list_repo_bindings(''00000000-0000-4000-8000-00000000000a'')') as binding
+        from tests.call('editor', 'api.list_repo_bindings(''00000000-0000-4000-8000-00000000000a'')') as binding
     ),
     'session-default session-new session-shown',
     'list_repo_bindings: those of another account that are shared'
 );
 
 select pg_temp.grow_old('app.session_repo_bindings', '2999-01-01 00:00:00+00');
-select tests.call_as('bound in the future', 'owner', $$api.bind_repo('session-new', 'log', '/repo')$$);
-select tests.call_as('bound in the future as expected', 'owner', $$api.bind_repo('session-new', 'log', '/repo', 8)$$);
+select tests.keep_answer('bound in the future', 'owner', $$api.bind_repo('session-new', 'log', '/repo')$$);
+select tests.keep_answer('bound in the future as expected', 'owner', $$api.bind_repo('session-new', 'log', '/repo', 8)$$);
 select is_empty(
     $$ select step from tests.answer where step ~ 'in the future' and (fields ->> 'updated_at')::timestamptz is distinct from '2999-01-01 00:00:00+00' $$,
     'bind_repo: updated_at never goes back'
 );
-select tests.call_as('unbound', 'owner', $$api.unbind_repo('session-new', 9)$$);
+select tests.keep_answer('unbound', 'owner', $$api.unbind_repo('session-new', 9)$$);
 select is(tests.answer_of('unbound'), tests.answer_of('bound in the future as expected'), 'unbind_repo gives the binding as it was');
-select is_empty($$ select tests.rows_as('owner', 'api.get_repo_binding(''session-new'')') $$, 'and then it is gone');
+select is_empty($$ select tests.call('owner', 'api.get_repo_binding(''session-new'')') $$, 'and then it is gone');
 select
     is(
-        tests.brief_refusal_of('owner', made.call),
+        tests.told('owner', made.call),
         'SB404 there is no binding of session "session-new" that you may see',
         'where there is none: ' || made.call
     )
@@ -233,11 +233,11 @@ from (
     ('api.unbind_repo(''session-new'', 1)'),
     ('api.bind_repo(''session-new'', ''log'', ''/repo'', 1)')
 ) as made (call);
-select tests.call_as('bound anew', 'owner', $$api.bind_repo('session-new', 'log', '/repo')$$);
+select tests.keep_answer('bound anew', 'owner', $$api.bind_repo('session-new', 'log', '/repo')$$);
 select is(tests.answer_of('bound anew') ->> 'row_version', '1', 'bind_repo after unbind_repo makes a new one');
 
 -- 3. Todos.
-select tests.call_as('own todo', 'owner', $$api.add_todo('write it down')$$);
+select tests.keep_answer('own todo', 'owner', $$api.add_todo('write it down')$$);
 select is(
     tests.answer_of('own todo') - '{txid,id,created_at,updated_at}'::text[],
     '{
@@ -253,7 +253,7 @@ select ok(
     and (tests.answer_of('own todo') ->> 'created_at')::timestamptz = date_trunc('milliseconds', (tests.answer_of('own todo') ->> 'created_at')::timestamptz),
     'add_todo: it is written now, in whole milliseconds'
 );
-select tests.call_as('todo of an editor', 'editor', $$api.add_todo('read it', 'session-default', '00000000-0000-4000-8000-00000000000a')$$);
+select tests.keep_answer('todo of an editor', 'editor', $$api.add_todo('read it', 'session-default', '00000000-0000-4000-8000-00000000000a')$$);
 select is(
     tests.answer_of('todo of an editor') - '{txid,id,created_at,updated_at}'::text[],
     '{
@@ -262,7 +262,7 @@ select is(
     }'::jsonb,
     'add_todo: what an editor writes is the owner''s, and says who wrote it'
 );
-select tests.call_as('todo of a new session', 'owner', $$api.add_todo('begin', 'session-of-todos')$$);
+select tests.keep_answer('todo of a new session', 'owner', $$api.add_todo('unpack', 'session-of-todos')$$);
 select is(
     (
         select account_id::text
@@ -274,10 +274,10 @@ select is(
 );
 
 select pg_temp.grow_old('app.todos');
-select tests.call_as('other body', 'owner', format('api.update_todo(%L, ''draw it'')', tests.answer_of('own todo') ->> 'id'));
-select tests.call_as('done', 'owner', format('api.update_todo(%L, completed => true)', tests.answer_of('own todo') ->> 'id'));
-select tests.call_as('nothing', 'owner', format('api.update_todo(%L)', tests.answer_of('own todo') ->> 'id'));
-select tests.call_as('both', 'owner', format('api.update_todo(%L, ''burn it'', false, 5)', tests.answer_of('own todo') ->> 'id'));
+select tests.keep_answer('other body', 'owner', format('api.update_todo(%L, ''draw it'')', tests.answer_of('own todo') ->> 'id'));
+select tests.keep_answer('done', 'owner', format('api.update_todo(%L, completed => true)', tests.answer_of('own todo') ->> 'id'));
+select tests.keep_answer('nothing', 'owner', format('api.update_todo(%L)', tests.answer_of('own todo') ->> 'id'));
+select tests.keep_answer('both', 'owner', format('api.update_todo(%L, ''burn it'', false, 5)', tests.answer_of('own todo') ->> 'id'));
 select results_eq(
     $$
         select fields - '{txid,created_at,updated_at,id,account_id,session_id,author_account_id}'::text[]
@@ -308,9 +308,9 @@ select is_empty(
 );
 select
     is(
-        tests.refusal_of('owner', format(made.call, tests.answer_of('own todo') ->> 'id')),
+        tests.told('owner', format(made.call, tests.answer_of('own todo') ->> 'id')),
         format(
-            E'SB409 todo "%s" was changed by somebody else meanwhile\nIts row_version is 6, and 5 was expected.\nRead it again, and decide whether your change still holds.',
+            'SB409 todo "%s" was changed by somebody else meanwhile (Its row_version is 6, and 5 was expected.)',
             tests.answer_of('own todo') ->> 'id'
         ),
         'a row_version that it does not have: ' || made.call
@@ -321,17 +321,17 @@ from (
     ('api.remove_todo(%L, 5)')
 ) as made (call);
 select pg_temp.grow_old('app.todos', '2999-01-01 00:00:00+00');
-select tests.call_as('in time to come', 'owner', format('api.update_todo(%L, ''draw it'')', tests.answer_of('own todo') ->> 'id'));
+select tests.keep_answer('in time to come', 'owner', format('api.update_todo(%L, ''draw it'')', tests.answer_of('own todo') ->> 'id'));
 select is(
     (tests.answer_of('in time to come') ->> 'updated_at')::timestamptz,
     '2999-01-01 00:00:00+00'::timestamptz,
     'update_todo: updated_at never goes back'
 );
-select tests.call_as('removed', 'owner', format('api.remove_todo(%L, 8)', tests.answer_of('own todo') ->> 'id'));
+select tests.keep_answer('removed', 'owner', format('api.remove_todo(%L, 8)', tests.answer_of('own todo') ->> 'id'));
 select is(tests.answer_of('removed'), tests.answer_of('in time to come'), 'remove_todo gives the todo as it was');
 select
     is(
-        tests.brief_refusal_of('owner', format(made.call, tests.answer_of('own todo') ->> 'id')),
+        tests.told('owner', format(made.call, tests.answer_of('own todo') ->> 'id')),
         format('SB404 there is no todo "%s" that you may see', tests.answer_of('own todo') ->> 'id'),
         'and then it is gone: ' || made.call
     )
@@ -343,7 +343,7 @@ from (
 ) as made (call);
 select
     is(
-        tests.refusal_of('owner', made.call),
+        tests.told('owner', made.call),
         made.refusal,
         'without a word of what it says: ' || made.call
     )
@@ -364,7 +364,7 @@ select
     '00000000-0000-4000-8000-00000000000a' as account_id,
     'p' || number as id,
     'session-paged' as session_id,
-    'page' as body,
+    'paged todo' as body,
     number % 2 = 0 as completed,
     now() + case when number = 4 then 3 else number end * interval '1 minute' as created_at,
     now() + interval '1 hour' as updated_at
@@ -391,7 +391,7 @@ select tests.pages_come_out('api.list_todos(%s)', 'todo', 'p35');
 select is(tests.ids_as('owner', $$api.list_todos(completed => true)$$), 'p2 p4 p6', 'list_todos: the account''s own that are done');
 
 -- 4. Settings.
-select tests.call_as('saved', 'owner', $$api.save_ui_settings('night', '{"theme": "dark", "width": 2}')$$);
+select tests.keep_answer('saved', 'owner', $$api.save_ui_settings('night', '{"theme": "dark", "width": 2}')$$);
 select is(
     tests.answer_of('saved') - '{txid,created_at,updated_at}'::text[],
     '{"account_id": "00000000-0000-4000-8000-00000000000a", "profile_id": "night", "settings": {"theme": "dark", "width": 2}, "row_version": 1}'::jsonb,
@@ -404,7 +404,7 @@ select ok(
     'save_ui_settings: a profile is made now, in whole milliseconds'
 );
 select pg_temp.grow_old('app.ui_settings');
-select tests.call_as('saved over', 'owner', $$api.save_ui_settings('night', '{"theme": "black"}')$$);
+select tests.keep_answer('saved over', 'owner', $$api.save_ui_settings('night', '{"theme": "black"}')$$);
 select is(
     tests.answer_of('saved over') - '{txid,updated_at}'::text[],
     tests.answer_of('saved') - '{txid,updated_at}'::text[]
@@ -412,7 +412,7 @@ select is(
     'save_ui_settings: what was there is replaced, not added to'
 );
 select pg_temp.grow_old('app.ui_settings');
-select tests.call_as('saved as expected', 'owner', $$api.save_ui_settings('night', '{}', 4)$$);
+select tests.keep_answer('saved as expected', 'owner', $$api.save_ui_settings('night', '{}', 4)$$);
 select is(
     tests.answer_of('saved as expected') - '{txid,updated_at}'::text[],
     tests.answer_of('saved over') - '{txid,updated_at}'::text[] || '{"settings": {}, "row_version": 5}',
@@ -424,8 +424,8 @@ select is_empty(
 );
 select
     is(
-        tests.refusal_of('owner', made.call),
-        E'SB409 profile "night" was changed by somebody else meanwhile\nIts row_version is 5, and 4 was expected.\nRead it again, and decide whether your change still holds.',
+        tests.told('owner', made.call),
+        'SB409 profile "night" was changed by somebody else meanwhile (Its row_version is 5, and 4 was expected.)',
         'a row_version that it does not have: ' || made.call
     )
 from (
@@ -434,36 +434,36 @@ from (
     ('api.remove_ui_settings(''night'', 4)')
 ) as made (call);
 select results_eq(
-    $$ select tests.rows_as('owner', 'api.get_ui_settings(''night'')') $$,
+    $$ select tests.call('owner', 'api.get_ui_settings(''night'')') $$,
     $$ select tests.answer_of('saved as expected') - 'txid' $$,
     'get_ui_settings gives what is kept'
 );
-select tests.call_as('of another', 'other owner', $$api.save_ui_settings('night', '{"of": "another"}')$$);
+select tests.keep_answer('of another', 'other owner', $$api.save_ui_settings('night', '{"of": "another"}')$$);
 select is(tests.answer_of('of another') ->> 'row_version', '1', 'a profile of the same name of another account is another profile');
-select tests.call_as('second of a version', 'owner', $$api.save_ui_settings('dusk', '{}')$$);
-select tests.call_as('first of a version', 'owner', $$api.save_ui_settings('day', '{}')$$);
-select tests.call_as('one of two', 'owner', $$api.save_ui_settings('day', '{"theme": "light"}', 1)$$);
+select tests.keep_answer('second of a version', 'owner', $$api.save_ui_settings('dusk', '{}')$$);
+select tests.keep_answer('first of a version', 'owner', $$api.save_ui_settings('day', '{}')$$);
+select tests.keep_answer('one of two', 'owner', $$api.save_ui_settings('day', '{"theme": "light"}', 1)$$);
 select is(
     (
         select string_agg(concat_ws(' ', profile ->> 'profile_id', profile ->> 'settings'), ', ')
-        from tests.rows_as('owner', 'api.list_ui_settings()') as profile
+        from tests.call('owner', 'api.list_ui_settings()') as profile
     ),
     'day {"theme": "light"}, dusk {}, night {}, profile {}',
     'list_ui_settings: in order of profile_id; one was saved, and not the other of the same row_version'
 );
 select pg_temp.grow_old('app.ui_settings', '2999-01-01 00:00:00+00');
-select tests.call_as('saved for the future', 'owner', $$api.save_ui_settings('night', '{}')$$);
-select tests.call_as('saved for the future as expected', 'owner', $$api.save_ui_settings('night', '{}', 7)$$);
+select tests.keep_answer('saved for the future', 'owner', $$api.save_ui_settings('night', '{}')$$);
+select tests.keep_answer('saved for the future as expected', 'owner', $$api.save_ui_settings('night', '{}', 7)$$);
 select is_empty(
     $$ select step from tests.answer where step ~ 'for the future' and (fields ->> 'updated_at')::timestamptz is distinct from '2999-01-01 00:00:00+00' $$,
     'save_ui_settings: updated_at never goes back'
 );
-select tests.call_as('settings removed', 'owner', $$api.remove_ui_settings('night', 8)$$);
+select tests.keep_answer('settings removed', 'owner', $$api.remove_ui_settings('night', 8)$$);
 select is(tests.answer_of('settings removed'), tests.answer_of('saved for the future as expected'), 'remove_ui_settings gives the profile as it was');
-select is_empty($$ select tests.rows_as('owner', 'api.get_ui_settings(''night'')') $$, 'and then it is gone');
+select is_empty($$ select tests.call('owner', 'api.get_ui_settings(''night'')') $$, 'and then it is gone');
 select
     is(
-        tests.brief_refusal_of('owner', made.call),
+        tests.told('owner', made.call),
         made.refusal,
         made.call
     )

@@ -1,5 +1,5 @@
 -- Misalignments by functions: who may, what comes back, from which status to which, pages.
--- Who the personas are is in lib/personas.sql, how they call in lib/reach_calls.sql.
+-- Who the personas are is in lib/personas.sql, how they call in lib/calls.sql and lib/reach_calls.sql.
 begin;
 select plan(129);
 
@@ -27,7 +27,7 @@ values
 select tests.reach_calls_come_out();
 
 -- 2. What comes back.
-select tests.call_as(
+select tests.keep_answer(
     'reported',
     'owner',
     $$api.report_misalignment('session-new', 'no-secrets', 'A secret', 'It wrote one down', 'critical', '{"from": 1, "to": 2}', '[{"path": "x"}]')$$
@@ -57,7 +57,7 @@ select is(
     '00000000-0000-4000-8000-00000000000a',
     'report_misalignment opens one''s own session'
 );
-select tests.call_as(
+select tests.keep_answer(
     'reported by an editor',
     'editor',
     $$api.report_misalignment('session-default', 'rule', 'title', 'summary', 'info', account_id => '00000000-0000-4000-8000-00000000000a')$$
@@ -72,14 +72,14 @@ select is(
     'report_misalignment: what an editor reports is the owner''s, and says who reported it; without evidence there is none'
 );
 select results_eq(
-    format('select tests.rows_as(''owner'', %L)', format('api.get_misalignment(%L)', tests.answer_of('reported') ->> 'id')),
+    format('select tests.call(''owner'', %L)', format('api.get_misalignment(%L)', tests.answer_of('reported') ->> 'id')),
     $$ select tests.answer_of('reported') - 'txid' $$,
     'get_misalignment gives what is kept'
 );
-select is_empty($$ select tests.rows_as('owner', 'api.get_misalignment(''none'')') $$, 'get_misalignment: one that is not there');
+select is_empty($$ select tests.call('owner', 'api.get_misalignment(''none'')') $$, 'get_misalignment: one that is not there');
 select
     is(
-        tests.refusal_of('owner', made.call),
+        tests.told('owner', made.call),
         made.refusal,
         'without a word of what it says: ' || made.call
     )
@@ -106,16 +106,19 @@ from (
 -- Whether it may be seen and changed comes before where it is moved.
 select
     is(
-        tests.brief_refusal_of(persona.name, 'api.move_misalignment(''misalignment-session-default'', ''closed'', account_id => ''00000000-0000-4000-8000-00000000000a'')'),
+        tests.told(persona.name, 'api.move_misalignment(''misalignment-session-default'', ''closed'', account_id => ''00000000-0000-4000-8000-00000000000a'')'),
         persona.refusal,
         'a move that is not allowed, ' || persona.name
     )
 from (
     values
-    ('editor', 'SB422 misalignment "misalignment-session-default" can not be moved there'),
+    ('editor', 'SB422 misalignment "misalignment-session-default" can not be moved there (From open to closed is no move that is allowed.)'),
     ('viewer', '42501 you may read misalignment "misalignment-session-default", and not change it'),
     ('stranger', 'SB404 there is no misalignment "misalignment-session-default" that you may see'),
-    ('disabled account', '28000 nobody may write here without an account')
+    (
+        'disabled account',
+        '28000 nobody may write here without an account (The setting request.jwt.claims has no claim sub that is the id of an active account.)'
+    )
 ) as persona (name, refusal);
 
 -- 3. From each status to each: the three by three, and to what is no status.
@@ -143,12 +146,12 @@ begin
         '2001-01-01 00:00:00+00'
     )
     returning to_jsonb(misalignments) into v_before;
-    v_refusal := tests.refusal_of('owner', format('api.move_misalignment(''in-question'', %L)', p_to));
-    if v_refusal <> 'it was not refused' then
+    v_refusal := tests.told('owner', format('api.move_misalignment(''in-question'', %L)', p_to));
+    if v_refusal <> '1 row' then
         raise sqlstate 'SB999' using message = v_refusal;
     end if;
 
-    v_given := tests.rows_as('owner', format('api.move_misalignment(''in-question'', %L)', p_to));
+    v_given := tests.call('owner', format('api.move_misalignment(''in-question'', %L)', p_to));
     select to_jsonb(misalignment)
     into v_kept
     from app.misalignments as misalignment
@@ -193,7 +196,7 @@ select
     is(
         pg_temp.comes_to(before.status, after.status),
         format(
-            E'SB422 misalignment "in-question" can not be moved there\nFrom %s to %s is no move that is allowed.\nMove it to open, acknowledged or dismissed.',
+            'SB422 misalignment "in-question" can not be moved there (From %s to %s is no move that is allowed.)',
             before.status,
             coalesce(after.status, 'null')
         ),
@@ -202,7 +205,7 @@ select
 from unnest('{open,acknowledged,dismissed}'::text[]) as before (status)
 cross join unnest('{closed,"",OPEN,null}'::text[]) as after (status);
 
-select tests.call_as('expected', 'owner', format('api.move_misalignment(%L, ''acknowledged'', 1)', tests.answer_of('reported') ->> 'id'));
+select tests.keep_answer('expected', 'owner', format('api.move_misalignment(%L, ''acknowledged'', 1)', tests.answer_of('reported') ->> 'id'));
 select is(
     tests.answer_of('expected') - '{txid,updated_at}'::text[],
     tests.answer_of('reported') - '{txid,updated_at}'::text[] || '{"status": "acknowledged", "row_version": 2}',
@@ -210,9 +213,9 @@ select is(
 );
 select
     is(
-        tests.refusal_of('owner', format('api.move_misalignment(%L, %L, 1)', tests.answer_of('reported') ->> 'id', status)),
+        tests.told('owner', format('api.move_misalignment(%L, %L, 1)', tests.answer_of('reported') ->> 'id', status)),
         format(
-            E'SB409 misalignment "%s" was changed by somebody else meanwhile\nIts row_version is 2, and 1 was expected.\nRead it again, and decide whether your change still holds.',
+            'SB409 misalignment "%s" was changed by somebody else meanwhile (Its row_version is 2, and 1 was expected.)',
             tests.answer_of('reported') ->> 'id'
         ),
         'move_misalignment: a row_version that it does not have, to ' || status
@@ -221,7 +224,7 @@ from unnest('{open,acknowledged,dismissed,closed}'::text[]) as status;
 update app.misalignments
 set updated_at = '2999-01-01 00:00:00+00'
 where id = tests.answer_of('reported') ->> 'id';
-select tests.call_as('in the future', 'owner', format('api.move_misalignment(%L, ''open'')', tests.answer_of('reported') ->> 'id'));
+select tests.keep_answer('in the future', 'owner', format('api.move_misalignment(%L, ''open'')', tests.answer_of('reported') ->> 'id'));
 select is(
     (tests.answer_of('in the future') ->> 'updated_at')::timestamptz,
     '2999-01-01 00:00:00+00'::timestamptz,
@@ -238,14 +241,14 @@ returns void
 language plpgsql
 as $$
 begin
-    perform tests.rows_as('owner', 'api.move_misalignment(''misalignment-session-default'', ''dismissed'')');
+    perform tests.call('owner', 'api.move_misalignment(''misalignment-session-default'', ''dismissed'')');
 exception
     when division_by_zero then
         null;
 end;
 $$;
 select pg_temp.move_in_a_subtransaction();
-select tests.call_as('where it is', 'owner', $$api.move_misalignment('misalignment-session-default', 'dismissed')$$);
+select tests.keep_answer('where it is', 'owner', $$api.move_misalignment('misalignment-session-default', 'dismissed')$$);
 select results_eq(
     $$
         select xmin::text::bigint, pg_current_xact_id()::xid::text::bigint = xmin::text::bigint

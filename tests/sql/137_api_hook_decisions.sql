@@ -1,5 +1,5 @@
 -- Hook decisions by functions: who may, what comes back, what is refused, pages.
--- Who the personas are is in lib/personas.sql, how they call in lib/reach_calls.sql.
+-- Who the personas are is in lib/personas.sql, how they call in lib/calls.sql and lib/reach_calls.sql.
 begin;
 select plan(79);
 
@@ -20,7 +20,7 @@ values
 select tests.reach_calls_come_out();
 
 -- 2. What comes back.
-select tests.call_as(
+select tests.keep_answer(
     'recorded',
     'owner',
     $$api.record_hook_decision('session-new', 'pre-commit', 'sha256:x', 'high', true, '["no-secrets"]', 'not like this', '{"line": 3}')$$
@@ -49,7 +49,7 @@ select is(
     '00000000-0000-4000-8000-00000000000a',
     'record_hook_decision opens one''s own session'
 );
-select tests.call_as(
+select tests.keep_answer(
     'recorded by an editor',
     'editor',
     $$api.record_hook_decision('session-default', 'hook', 'hash', 'info', false, account_id => '00000000-0000-4000-8000-00000000000a')$$
@@ -68,14 +68,14 @@ select is_empty(
     'every write names the transaction that wrote'
 );
 select results_eq(
-    format('select tests.rows_as(''owner'', %L)', format('api.get_hook_decision(%L)', tests.answer_of('recorded') ->> 'id')),
+    format('select tests.call(''owner'', %L)', format('api.get_hook_decision(%L)', tests.answer_of('recorded') ->> 'id')),
     $$ select tests.answer_of('recorded') - 'txid' $$,
     'get_hook_decision gives what is kept'
 );
-select is_empty($$ select tests.rows_as('owner', 'api.get_hook_decision(''none'')') $$, 'get_hook_decision: one that is not there');
+select is_empty($$ select tests.call('owner', 'api.get_hook_decision(''none'')') $$, 'get_hook_decision: one that is not there');
 select
     is(
-        tests.refusal_of('owner', made.call),
+        tests.told('owner', made.call),
         made.refusal,
         'without a word of what it says: ' || made.call
     )

@@ -10,7 +10,7 @@ as $$
 begin
     perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
     perform set_config('role', 'app_user', true);
-    return query execute format('select to_jsonb(result) from %s as result', p_call);
+    return query execute format('select to_jsonb(given) from %s as given', p_call);
     perform set_config('role', 'none', true);
 end;
 $$;

@@ -1,4 +1,5 @@
--- How files of this folder show who may call which function of schema api for which rows. Loaded before the tests, after personas.sql.
+-- How files of this folder show who may call which function of schema api for which rows. Loaded before the tests,
+-- and of use with personas.sql and calls.sql.
 -- A test fills tests.reach_call, then selects tests.reach_calls_come_out(): every persona makes every call for every place, and each
 -- is taken back. The superuser compares the rows before and after, so a denial says that the rows were there and stayed as they were.
 create table tests.reach_call (
@@ -14,21 +15,6 @@ create table tests.reach_call (
     to_others text
 );
 
-create function tests.seen_by(p_persona text, p_target regclass, p_call text)
-returns text
-language plpgsql
-as $$
-declare
-    v_seen jsonb;
-begin
-    perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
-    perform set_config('role', 'app_user', true);
-    execute format('select coalesce(jsonb_agg(to_jsonb(seen)), ''[]'') from %s as seen', p_call) into v_seen;
-    perform set_config('role', 'none', true);
-    return tests.places_of(p_target, v_seen);
-end;
-$$;
-
 create function tests.reach_calls_come_out()
 returns setof text
 language plpgsql
@@ -39,7 +25,14 @@ begin
         tap.is(
             string_agg(
                 case
-                    when step.to_others is null then tests.seen_by(persona.name, step.target, format(step.call, place.account_id, place.session_id))
+                    when step.to_others is null
+                        then tests.places_of(
+                            step.target,
+                            (
+                                select coalesce(jsonb_agg(seen), '[]')
+                                from tests.call(persona.name, format(step.call, place.account_id, place.session_id)) as seen
+                            )
+                        )
                     else tests.outcome('app_user', persona.claims, step.target, 'select ' || format(step.call, place.account_id, place.session_id))
                 end,
                 '; '
@@ -70,19 +63,6 @@ begin
 end;
 $body$;
 
--- Has a persona make a call, and keeps what it does. Gives the rows that it returns.
-create function tests.rows_as(p_persona text, p_call text)
-returns setof jsonb
-language plpgsql
-as $$
-begin
-    perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
-    perform set_config('role', 'app_user', true);
-    return query execute format('select to_jsonb(given) from %s as given', p_call);
-    perform set_config('role', 'none', true);
-end;
-$$;
-
 -- What calls gave, by the name of the step of a test.
 create table tests.answer (
     place bigint generated always as identity,
@@ -90,12 +70,12 @@ create table tests.answer (
     fields jsonb
 );
 
-create function tests.call_as(p_step text, p_persona text, p_call text)
+create function tests.keep_answer(p_step text, p_persona text, p_call text)
 returns void
 language sql
 as $$
     insert into tests.answer (step, fields)
-    select p_step, tests.rows_as(p_persona, p_call)
+    select p_step, tests.call(p_persona, p_call)
 $$;
 
 create function tests.answer_of(p_step text)
@@ -107,45 +87,13 @@ as $$
     where step = p_step
 $$;
 
--- Has a persona make a call, which must be refused: the SQLSTATE, message, detail and hint, a line each where there is one.
-create function tests.refusal_of(p_persona text, p_call text)
-returns text
-language plpgsql
-as $$
-declare
-    v_detail text;
-    v_hint text;
-begin
-    perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
-    perform set_config('role', 'app_user', true);
-    execute 'select ' || p_call;
-    raise sqlstate 'SB999';
-exception
-    when sqlstate 'SB999' then
-        return 'it was not refused';
-    when others then
-        get stacked diagnostics
-            v_detail = pg_exception_detail,
-            v_hint = pg_exception_hint;
-        return concat_ws(E'\n', sqlstate || ' ' || sqlerrm, nullif(v_detail, ''), nullif(v_hint, ''));
-end;
-$$;
-
--- The same without detail and hint.
-create function tests.brief_refusal_of(p_persona text, p_call text)
-returns text
-language sql
-as $$
-    select split_part(tests.refusal_of(p_persona, p_call), E'\n', 1)
-$$;
-
 -- The ids that a persona is given by a list, in order.
 create function tests.ids_as(p_persona text, p_call text)
 returns text
 language sql
 as $$
     select coalesce(string_agg(given.entry ->> 'id', ' ' order by given.place), 'none')
-    from tests.rows_as(p_persona, p_call) with ordinality as given (entry, place)
+    from tests.call(p_persona, p_call) with ordinality as given (entry, place)
 $$;
 
 -- A list from one end to the other, a page at a time: the ids of each page as it comes, with | between pages.
@@ -231,14 +179,14 @@ begin
 
     return query
     select tap.is(
-        tests.refusal_of('owner', format(p_list, asked.page)),
+        tests.told('owner', format(p_list, asked.page)),
         asked.refusal,
         format('%s: %s is refused', v_name, asked.page)
     )
     from (
         select
             excluded.page,
-            E'22023 a page is after a row, before a row, or the newest\nGive one of after_id, before_id and newest, or none of them for the first page.' as refusal
+            '22023 a page is after a row, before a row, or the newest' as refusal
         from (
             values
             ('after_id => ''p1'', before_id => ''p7'''),
@@ -250,7 +198,7 @@ begin
 
         select
             'page_size => ' || size.rows,
-            E'22023 a page has 1 to 1000 rows\nGive page_size from 1 to 1000, or leave it out.'
+            '22023 a page has 1 to 1000 rows'
         from (
             values
             ('0'),
@@ -263,7 +211,7 @@ begin
 
         select
             format('%s => %L', cursor.name, cursor.id),
-            format(E'SB404 there is no %s "%s" in this list that a page could begin at\nIt may have been removed. Read from the first page again.', p_what, cursor.id)
+            format('SB404 there is no %s "%s" in this list that a page could begin at', p_what, cursor.id)
         from (
             values
             ('after_id', 'p8'),
