@@ -49,11 +49,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_thread.account_id, app.current_account_id());
 begin
     return query
     select thread.*
     from app.chat_threads as thread
-    where account_id = coalesce(get_thread.account_id, app.current_account_id())
+    where account_id = v_account
         and id = get_thread.thread_id;
 end;
 $$;

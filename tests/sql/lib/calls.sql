@@ -98,10 +98,12 @@ create table tests.try_call (
     call text,
     noun text,
     id text,
-    inserts boolean not null default false
+    inserts boolean not null default false,
+    -- What a reader may not change, where it is not what a stranger does not see.
+    held text
 );
 
-create function tests.expected_of_call(p_persona text, p_try tests.try_call, p_place text, p_id text)
+create function tests.expected_of_call(p_persona text, p_try tests.try_call, p_place text, p_id text, p_held text)
 returns text
 language sql
 as $$
@@ -111,7 +113,7 @@ as $$
         when held.role is null then format('SB404 there is no %s "%s" that you may see', p_try.noun, p_id)
         when held.role = 'owner' or held.role = p_try.may then p_place
         when p_try.inserts then '42501 row-level security'
-        else format('42501 you may read %s "%s", and not change it', p_try.noun, p_id)
+        else format('42501 you may read %s, and not change it', coalesce(p_held, format('%s "%s"', p_try.noun, p_id)))
     end
     from (select tests.role_in(p_persona, p_place) as role) as held
 $$;
@@ -133,7 +135,7 @@ begin
                 '; '
                 order by place.name
             ),
-            string_agg(tests.expected_of_call(persona.name, try, place.name, format(try.id, place.account_id, place.session_id)), '; ' order by place.name),
+            string_agg(tests.expected_of_call(persona.name, try, place.name, format(try.id, place.account_id, place.session_id), format(try.held, place.account_id, place.session_id)), '; ' order by place.name),
             format('%s: %s', try.what, persona.name)
         )
     from tests.try_call as try
@@ -166,7 +168,7 @@ begin
     update app.session_members
     set created_at = date_trunc('milliseconds', created_at) - interval '1 hour', updated_at = date_trunc('milliseconds', updated_at) - interval '1 hour';
     update app.chat_threads
-    set created_at = date_trunc('milliseconds', created_at) - interval '1 hour', updated_at = date_trunc('milliseconds', updated_at) - interval '1 hour';
+    set created_at = date_trunc('milliseconds', created_at) - interval '1 hour', updated_at = date_trunc('milliseconds', updated_at) - interval '1 hour', last_message_at = date_trunc('milliseconds', last_message_at) - interval '1 hour';
     update app.chat_messages
     set created_at = date_trunc('milliseconds', created_at) - interval '1 hour', updated_at = date_trunc('milliseconds', updated_at) - interval '1 hour';
 end;
