@@ -56,8 +56,8 @@ select
     proacl,
     provariadic,
     proargmodes,
-    coalesce(proargnames, '{}') as names,
     pronargs,
+    coalesce(proargnames, '{}') as names,
     array(
         select format('%s %s default %s', argument.name, argument.type::regtype, coalesce(pg_get_function_arg_default(pg_proc.oid, argument.place::integer), 'none'))
         from unnest(proargnames, proargtypes::oid[]) with ordinality as argument (name, type, place)
@@ -127,11 +127,11 @@ select is_empty(
 -- Who reads and who writes.
 create temporary view returned as
 select
-    signature,
-    provolatile,
-    proretset,
-    prosrc,
-    prorettype::regtype::text as type,
+    our_functions.signature,
+    our_functions.provolatile,
+    our_functions.proretset,
+    our_functions.prosrc,
+    our_functions.prorettype::regtype::text as type,
     pg_type.typnamespace::regnamespace::text as schema,
     coalesce((pg_temp.columns_of(pg_type.typrelid))[1] = 'txid bigint', false) as has_txid
 from our_functions
@@ -150,11 +150,15 @@ select is_empty(
 );
 -- Postgres refuses insert, update and delete in a function that is stable, but not a call of one that is volatile.
 create temporary view volatile_call as
-select returned.signature, returned.provolatile, called.oid::regprocedure as called
+select
+    returned.signature,
+    returned.provolatile,
+    called.oid::regprocedure as called
 from returned
 inner join pg_proc as called
     on returned.prosrc ~ format('\m%s\.%s\(', called.pronamespace::regnamespace, called.proname)
-where called.provolatile = 'v'
+where
+    called.provolatile = 'v'
     and called.pronamespace in ('app'::regnamespace, 'api'::regnamespace)
     and called.oid not in ('app.clock()'::regprocedure);
 select is_empty(
