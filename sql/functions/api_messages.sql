@@ -337,6 +337,18 @@ declare
     v_account uuid := coalesce(update_message.account_id, app.current_account_id());
     v_message api.message;
 begin
+    -- Held before the message is, as by whoever writes or removes messages: the thread first, then what is in it.
+    perform
+    from app.chat_threads as thread
+    where account_id = v_account
+        and id = (
+            select message.thread_id
+            from app.chat_messages as message
+            where account_id = v_account
+                and id = update_message.message_id
+        )
+    for no key update;
+
     update app.chat_messages as message
     set
         content = coalesce(update_message.content, content),
