@@ -23,79 +23,67 @@ declare
     v_author uuid := app.current_account_id();
     v_account uuid := coalesce(append_message.account_id, v_author);
     v_mode text := coalesce(append_message.mode, 'session');
-    v_active_id text;
-    v_seen_id text;
-    v_is_held boolean;
+    v_thread_id text := append_message.thread_id;
+    v_unheld_id text;
     v_thread record;
     v_now timestamptz;
     v_message api.message;
 begin
-    -- Who writes into a thread holds it until the transaction ends. So its messages have times in the order in which others
-    -- come to see them, and a reader who has a page misses none that was written before its end.
-    if append_message.thread_id is not null then
+    if v_thread_id is null and append_message.client_message_id is not null then
+        -- Another thread may have become the active one between a call and its retry. They wait for each other, so that they
+        -- do not both write, each into another thread.
+        perform pg_advisory_xact_lock(
+            hashtextextended(
+                jsonb_build_array('append_message', v_account, append_message.session_id, v_mode, append_message.client_message_id)::text,
+                0
+            )
+        );
+        select message.xmin::text::bigint, message.*
+        into v_message
+        from app.chat_threads as thread
+        inner join app.chat_messages as message
+            on thread.account_id = message.account_id
+            and thread.session_id = message.session_id
+            and thread.id = message.thread_id
+        where thread.account_id = v_account
+            and thread.session_id = append_message.session_id
+            and thread.mode = v_mode
+            and message.client_message_id = append_message.client_message_id
+        order by message.created_at
+        limit 1;
+        if found then
+            return v_message;
+        end if;
+    end if;
+
+    loop
+        if append_message.thread_id is null then
+            select active.id
+            into v_thread_id
+            from api.get_active_thread(append_message.session_id, v_mode, v_account) as active;
+        end if;
+
+        -- Who writes into a thread holds it until the transaction ends. So its messages have times in the order in which
+        -- others come to see them, and a reader who has a page misses none that was written before its end.
         select
-            thread.id,
             thread.mode,
             thread.last_message_at
         into v_thread
         from app.chat_threads as thread
         where account_id = v_account
-            and id = append_message.thread_id
+            and id = v_thread_id
             and session_id = append_message.session_id
             and (append_message.mode is null or mode = append_message.mode)
         for no key update;
-        if not found then
-            perform app.refuse_thread(v_account, append_message.thread_id, append_message.session_id, append_message.mode);
+        exit when found;
+
+        -- The active thread was removed while we waited for it: there is, or will be, another. The same one again is there,
+        -- and row level security lets who asks only read it.
+        if append_message.thread_id is not null or v_thread_id = v_unheld_id then
+            perform app.refuse_thread(v_account, v_thread_id, append_message.session_id, append_message.mode);
         end if;
-    else
-        loop
-            -- Who archives or removes it comes before this, or waits.
-            select
-                thread.id,
-                thread.mode,
-                thread.last_message_at
-            into v_thread
-            from app.chat_threads as thread
-            where account_id = v_account
-                and session_id = append_message.session_id
-                and mode = v_mode
-                and status = 'active'
-            for no key update;
-            v_is_held := found;
-
-            -- Another thread may have become the active one between a call and its retry. What the call wrote is seen only
-            -- now that the active thread is held: before, it may have been on its way.
-            if append_message.client_message_id is not null then
-                select message.xmin::text::bigint, message.*
-                into v_message
-                from app.chat_threads as thread
-                inner join app.chat_messages as message
-                    on thread.account_id = message.account_id
-                    and thread.session_id = message.session_id
-                    and thread.id = message.thread_id
-                where thread.account_id = v_account
-                    and thread.session_id = append_message.session_id
-                    and thread.mode = v_mode
-                    and message.client_message_id = append_message.client_message_id
-                order by message.created_at
-                limit 1;
-                if found then
-                    return v_message;
-                end if;
-            end if;
-            exit when v_is_held;
-
-            -- There is none, or the one that was has been archived or removed while we waited for it.
-            select active.id
-            into v_active_id
-            from api.get_active_thread(append_message.session_id, v_mode, v_account) as active;
-            if v_active_id = v_seen_id then
-                -- It stays where it is, and row level security lets who asks only read it.
-                perform app.refuse_thread(v_account, v_active_id, append_message.session_id, v_mode);
-            end if;
-            v_seen_id := v_active_id;
-        end loop;
-    end if;
+        v_unheld_id := v_thread_id;
+    end loop;
     v_now := greatest(app.clock(), v_thread.last_message_at + interval '1 millisecond');
 
     insert into app.chat_messages (
@@ -105,7 +93,7 @@ begin
     values (
         v_account,
         append_message.session_id,
-        v_thread.id,
+        v_thread_id,
         v_thread.mode,
         append_message.role,
         append_message.content,
@@ -126,7 +114,7 @@ begin
         from app.chat_messages as message
         where account_id = v_account
             and session_id = append_message.session_id
-            and thread_id = v_thread.id
+            and thread_id = v_thread_id
             and client_message_id = append_message.client_message_id;
     end if;
     return v_message;
