@@ -118,7 +118,15 @@ begin
             and thread.mode = p_mode
             and thread.title ~ ('^' || app.default_thread_title(p_mode) || '( #[0-9]{1,9})?$')
     ) as others
+    on conflict (account_id, session_id, mode) where status = 'active' do nothing
     returning app.txid(), chat_threads.* into v_thread;
+    if not found then
+        -- By who does not hold the session. Where this transaction may not see it, Postgres says the same.
+        raise exception 'another thread of session "%" was made active meanwhile', p_session_id
+            using
+                errcode = 'serialization_failure',
+                hint = 'Do it again.';
+    end if;
     return v_thread;
 end;
 $$;
