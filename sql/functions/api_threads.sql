@@ -365,6 +365,15 @@ as $$
 declare
     v_account uuid := coalesce(clear_threads.account_id, app.current_account_id());
 begin
+    -- A session that is not there has nothing to clear, and is not opened for it.
+    if v_account = app.current_account_id() and not exists (
+        select
+        from app.sessions as session
+        where account_id = v_account
+            and id = clear_threads.session_id
+    ) then
+        return;
+    end if;
     perform app.lock_threads_of(v_account, clear_threads.session_id);
     return query
     delete from app.chat_threads as thread

@@ -59,6 +59,14 @@ class Caller:
         """Run a statement on the tables themselves."""
         self._connection.execute(sql.encode(), values)
 
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """Query the tables themselves."""
+        return self._connection.execute(sql.encode(), values or None).fetchall()
+
+    def close(self) -> None:
+        """Go."""
+        self._connection.close()
+
     def begin(self, level: str = "read committed") -> None:
         """Begin a transaction, which stays open."""
         self._connection.execute(f"begin isolation level {level}".encode())
