@@ -18,6 +18,8 @@ from bench.imports import Order, bench_imports
 from bench.report import show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import show_rls_report
+from bench.writes import WritesOrder, bench_writes
+from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
@@ -35,7 +37,7 @@ from harness.targets import bring_up_to_date, target
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
-_BENCHES = {"import": (100_000, 5), "rls": (2_000_000, 9)}
+_BENCHES = {"import": (100_000, 5), "rls": (2_000_000, 9), "writes": (100_000, 5)}
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
 
@@ -226,13 +228,14 @@ def test(
 @task(
     positional=["what"],
     help={
-        "what": "What to measure: import, or rls (what row security costs).",
-        "rows": "How many messages; 0: 100,000 for import, 2,000,000 for rls.",
-        "runs": "How often, all in turn each time; 0: 5 for import, 9 for rls.",
+        "what": "What to measure: import, rls (row security), or writes (the functions of api).",
+        "rows": "How many messages; 0: 100,000, and 2,000,000 for rls.",
+        "runs": "How often, all in turn each time; 0: 5, and 9 for rls.",
         "filled": "import: messages of another account that are there already; 0: as many as rows.",
         "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
         "accounts": "rls: how many accounts the messages are of.",
         "reads": "rls: how many reads a measurement has.",
+        "seconds": "writes: how long a measurement is.",
         "out": "Also write the figures to this file, as Markdown.",
         **_JSON,
     },
@@ -247,10 +250,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     scale: bool = False,
     accounts: int = 200,
     reads: int = 3000,
+    seconds: int = 5,
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, bench rls."""
+    """Measure beside its peers: bench import, bench rls, bench writes."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -263,6 +267,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             costs = bench_row_security(known, RlsOrder(rows, accounts, runs, reads), tell)
         show_rls_report(costs, as_json=json, out=page)
+        return
+    if what == "writes":
+        with console.progress() as tell:
+            writes = bench_writes(known, WritesOrder(rows, runs, seconds), tell)
+        show_writes_report(writes, as_json=json, out=page)
         return
     with console.progress() as tell:
         report = bench_imports(known, Order(rows, runs, filled or rows, scale=scale), tell)

@@ -4,15 +4,13 @@ A run measures each read without row security, with it, and without it again, so
 without say how far the machine can be believed. Statements are prepared, on one connection.
 """
 
-import os
-import re
-import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from bench.databases import environment_of, open_databases, open_place
+from bench.pgbench import environment_as, transactions_per_second
 from harness.connections import Connection, Server, connect
 from harness.console import Tell
 from harness.embedded.binaries import find_pgbench
@@ -25,7 +23,6 @@ _THREADS = 2
 _SHARED_EVERY = 5
 _TARGETS = 3
 _WARM_UP = 200
-_RATE = re.compile(r"^tps = ([0-9.]+) \(without initial connection time\)", re.MULTILINE)
 
 READS = {
     "newest 50": """
@@ -233,7 +230,6 @@ class _Bench:
         self._connection = connection
         self._pgbench = pgbench
         self._order = order
-        self._environment = os.environ | database.environment()
         row = connection.execute(
             "select member_account_id::text from app.session_members "
             "group by 1 order by count(*) desc, 1 limit 1"
@@ -241,9 +237,7 @@ class _Bench:
         if row is None:
             raise AssertionError("an order that passed its check shares sessions")
         self._account: str = row[0]
-        self._environment["PGOPTIONS"] = (
-            f'-c role=app_user -c request.jwt.claims={{"sub":"{self._account}"}}'
-        )
+        self._environment = environment_as(database, self._account)
 
     def measure_all(self, tell: Tell) -> list[Reading]:
         readings = [Reading(title, whom) for title in READS for whom in GOALS]
@@ -301,20 +295,8 @@ class _Bench:
             return self._connection.execute(statement.encode()).rowcount
 
     def _latency(self, scripts: list[Path], reads: int) -> float:
-        """Let pgbench run the scripts at random, and return the mean latency in microseconds.
-
-        Not from its log: pgbench 15 notes 0 for a read whose answer is there at once.
-        """
-        command = [
-            *(str(self._pgbench), "--no-vacuum", "--protocol=prepared", "--client=1"),
-            *(f"--transactions={reads}", *(f"--file={script}" for script in scripts)),
-        ]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False
+        """Let pgbench run the scripts at random, and return the mean latency in microseconds."""
+        rate = transactions_per_second(
+            self._pgbench, self._environment, scripts, "--client=1", f"--transactions={reads}"
         )
-        rate = _RATE.search(done.stdout)
-        if done.returncode != 0 or rate is None:
-            raise SessionbaseError(
-                ExitCode.FAILED, f"pgbench failed: {done.stderr.strip().splitlines()[-1:]}"
-            )
-        return 1_000_000 / float(rate[1])
+        return 1_000_000 / rate

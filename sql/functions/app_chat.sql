@@ -9,7 +9,7 @@ parallel safe
 as $$
     select case
         -- Without characters beyond U+FFFF a character is one UTF-16 unit.
-        when p_content !~ '[\U00010000-\U0010FFFF]' then left(p_content, 280)
+        when left(p_content, 280) !~ '[\U00010000-\U0010FFFF]' then left(p_content, 280)
         else (
             select string_agg(counted.letter, '' order by counted.place)
             from (

@@ -96,11 +96,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- Others, such as the import, may not even ask who asks.
-    if row_security_active(tg_relid) and pg_has_role(current_user, 'app_user', 'usage') then
-        if app.current_account_id() is null then
-            perform app.refuse_nobody();
-        end if;
+    if row_security_active(tg_relid) and app.current_account_id() is null then
+        perform app.refuse_nobody();
     end if;
     return null;
 end;
@@ -112,54 +109,81 @@ grant execute on function app.require_account() to sessionbase_owner;
 
 set local role sessionbase_owner;
 
+-- For who is app_user. Others, such as the import, may not even ask who asks.
 create or replace trigger require_account
 before insert or update or delete on app.sessions
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.session_members
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.chat_threads
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.chat_messages
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.chat_tool_events
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.session_events
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.session_uploads
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.session_upload_contents
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.session_repo_bindings
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.todos
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.ui_settings
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.misalignments
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
 
 create or replace trigger require_account
 before insert or update or delete on app.hook_decisions
-for each statement execute function app.require_account();
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
