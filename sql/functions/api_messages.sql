@@ -24,51 +24,67 @@ declare
     v_account uuid := coalesce(append_message.account_id, v_author);
     v_mode text := coalesce(append_message.mode, 'session');
     v_thread_id text := append_message.thread_id;
+    v_unheld_id text;
     v_thread record;
     v_now timestamptz;
     v_message api.message;
 begin
-    if v_thread_id is null then
-        -- The thread may have been archived between a call and its retry.
-        if append_message.client_message_id is not null then
-            select message.xmin::text::bigint, message.*
-            into v_message
-            from app.chat_threads as thread
-            inner join app.chat_messages as message
-                on thread.account_id = message.account_id
-                and thread.session_id = message.session_id
-                and thread.id = message.thread_id
-            where thread.account_id = v_account
-                and thread.session_id = append_message.session_id
-                and thread.mode = v_mode
-                and message.client_message_id = append_message.client_message_id
-            order by message.created_at
-            limit 1;
-            if found then
-                return v_message;
-            end if;
+    if v_thread_id is null and append_message.client_message_id is not null then
+        -- Another thread may have become the active one between a call and its retry. They wait for each other, so that they
+        -- do not both write, each into another thread.
+        perform pg_advisory_xact_lock(
+            hashtextextended(
+                jsonb_build_array('append_message', v_account, append_message.session_id, v_mode, append_message.client_message_id)::text,
+                0
+            )
+        );
+        select message.xmin::text::bigint, message.*
+        into v_message
+        from app.chat_threads as thread
+        inner join app.chat_messages as message
+            on thread.account_id = message.account_id
+            and thread.session_id = message.session_id
+            and thread.id = message.thread_id
+        where thread.account_id = v_account
+            and thread.session_id = append_message.session_id
+            and thread.mode = v_mode
+            and message.client_message_id = append_message.client_message_id
+        order by message.created_at
+        limit 1;
+        if found then
+            return v_message;
         end if;
-        select active.id
-        into v_thread_id
-        from api.get_active_thread(append_message.session_id, v_mode, v_account) as active;
     end if;
 
-    -- Who writes into a thread holds it until the transaction ends. So its messages have times in the order in which others
-    -- come to see them, and a reader who has a page misses none that was written before its end.
-    select
-        thread.mode,
-        thread.last_message_at
-    into v_thread
-    from app.chat_threads as thread
-    where account_id = v_account
-        and id = v_thread_id
-        and session_id = append_message.session_id
-        and (append_message.mode is null or mode = append_message.mode)
-    for no key update;
-    if not found then
-        perform app.refuse_thread(v_account, v_thread_id, append_message.session_id, append_message.mode);
-    end if;
-    v_now := greatest(app.clock(), v_thread.last_message_at + interval '1 millisecond');
+    loop
+        if append_message.thread_id is null then
+            select active.id
+            into v_thread_id
+            from api.get_active_thread(append_message.session_id, v_mode, v_account) as active;
+        end if;
+
+        -- Who writes into a thread holds it until the transaction ends. So its messages have times in the order in which
+        -- others come to see them, and a reader who has a page misses none that was written before its end.
+        select
+            thread.mode,
+            thread.last_message_at
+        into v_thread
+        from app.chat_threads as thread
+        where account_id = v_account
+            and id = v_thread_id
+            and session_id = append_message.session_id
+            and (append_message.mode is null or mode = append_message.mode)
+        for no key update;
+        exit when found;
+
+        -- The active thread was removed while we waited for it: there is, or will be, another. The same one again is there,
+        -- and row level security lets who asks only read it.
+        if append_message.thread_id is not null or v_thread_id = v_unheld_id then
+            perform app.refuse_thread(v_account, v_thread_id, append_message.session_id, append_message.mode);
+        end if;
+        v_unheld_id := v_thread_id;
+    end loop;
+    v_now := greatest(app.clock(), date_trunc('milliseconds', v_thread.last_message_at) + interval '1 millisecond');
 
     insert into app.chat_messages (
         account_id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events,
@@ -315,6 +331,18 @@ declare
     v_account uuid := coalesce(update_message.account_id, app.current_account_id());
     v_message api.message;
 begin
+    -- Held before the message is, as by whoever writes or removes messages: the thread first, then what is in it.
+    perform
+    from app.chat_threads as thread
+    where account_id = v_account
+        and id = (
+            select message.thread_id
+            from app.chat_messages as message
+            where account_id = v_account
+                and id = update_message.message_id
+        )
+    for no key update;
+
     update app.chat_messages as message
     set
         content = coalesce(update_message.content, content),

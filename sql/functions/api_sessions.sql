@@ -169,13 +169,15 @@ declare
 begin
     perform app.need_session(v_account, share_session.session_id);
     if share_session.expected_row_version is null then
-        insert into app.session_members (account_id, session_id, member_account_id, role)
+        -- In one statement: between two, another could stop sharing, and there would be nothing to change.
+        insert into app.session_members as member (account_id, session_id, member_account_id, role)
         values (v_account, share_session.session_id, share_session.member_account_id, share_session.role)
-        on conflict do nothing
-        returning app.txid(), session_members.* into v_member;
-        if found then
-            return v_member;
-        end if;
+        on conflict (account_id, session_id, member_account_id) do update
+        set
+            role = excluded.role,
+            updated_at = greatest(app.clock(), member.updated_at)
+        returning app.txid(), member.* into v_member;
+        return v_member;
     end if;
 
     update app.session_members as member
@@ -185,7 +187,7 @@ begin
     where account_id = v_account
         and session_id = share_session.session_id
         and member_account_id = share_session.member_account_id
-        and (share_session.expected_row_version is null or row_version = share_session.expected_row_version)
+        and row_version = share_session.expected_row_version
     returning app.txid(), member.* into v_member;
     if not found then
         perform app.refuse_member(v_account, share_session.session_id, share_session.member_account_id, share_session.expected_row_version);

@@ -116,7 +116,15 @@ begin
             and thread.mode = p_mode
             and thread.title ~ ('^' || app.default_thread_title(p_mode) || '( #[0-9]{1,9})?$')
     ) as others
+    on conflict (account_id, session_id, mode) where status = 'active' do nothing
     returning app.txid(), chat_threads.* into v_thread;
+    if not found then
+        -- By who does not hold the session. Where this transaction may not see it, Postgres says the same.
+        raise exception 'another thread of session "%" was made active meanwhile', p_session_id
+            using
+                errcode = 'serialization_failure',
+                hint = 'Do it again.';
+    end if;
     return v_thread;
 end;
 $$;
@@ -355,6 +363,15 @@ as $$
 declare
     v_account uuid := coalesce(clear_threads.account_id, app.current_account_id());
 begin
+    -- A session that is not there has nothing to clear, and is not opened for it.
+    if v_account = app.current_account_id() and not exists (
+        select
+        from app.sessions as session
+        where account_id = v_account
+            and id = clear_threads.session_id
+    ) then
+        return;
+    end if;
     perform app.lock_threads_of(v_account, clear_threads.session_id);
     return query
     delete from app.chat_threads as thread

@@ -99,16 +99,29 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_find text;
     v_row_version bigint;
+    v_held_row_version bigint;
 begin
     if app.current_account_id() is null then
         perform app.refuse_nobody();
     end if;
 
     -- As who asks: what row level security hides is not there.
-    execute format('select row_version from %s where account_id = $1 and %I = $2', p_table, p_key)
-    into v_row_version
-    using p_account_id, p_id;
+    v_find := format('select row_version from %s where account_id = $1 and %I = $2', p_table, p_key);
+    execute v_find into v_row_version using p_account_id, p_id;
+
+    if v_row_version = coalesce(p_expected_row_version, v_row_version) and has_any_column_privilege(p_table, 'update') then
+        -- It is there, and as expected. Who may write it may hold it: then it has come to be so since the write looked for it.
+        execute v_find || ' for key share' into v_held_row_version using p_account_id, p_id;
+        if v_held_row_version is not null then
+            raise exception '% "%" was made or changed by somebody else meanwhile', p_what, p_id
+                using
+                    errcode = 'SB409',
+                    hint = 'Read it, and decide whether your change still holds.';
+        end if;
+        execute v_find into v_row_version using p_account_id, p_id;
+    end if;
 
     if v_row_version is null then
         raise exception 'there is no % "%" that you may see', p_what, p_id
@@ -146,14 +159,32 @@ begin
         and member.session_id = p_session_id
         and member.member_account_id = p_member_account_id;
 
-    if v_row_version is null or v_row_version = coalesce(p_expected_row_version, v_row_version) then
+    if v_row_version = coalesce(p_expected_row_version, v_row_version) then
+        -- It is there, and as expected: as in app.refuse_write, it came meanwhile, or may not be written.
+        perform
+        from app.session_members as member
+        where member.account_id = p_account_id
+            and member.session_id = p_session_id
+            and member.member_account_id = p_member_account_id
+        for key share;
+        if not found then
+            raise exception 'you may read session "%", and not change it', p_session_id
+                using
+                    errcode = 'insufficient_privilege',
+                    hint = 'An owner of the session can make you one: api.share_session.';
+        end if;
+        raise exception 'the membership of account % in session "%" was made or changed by somebody else meanwhile', p_member_account_id, p_session_id
+            using
+                errcode = 'SB409',
+                hint = 'Read it, and decide whether your change still holds.';
+    elsif v_row_version is null then
         -- Whoever may see a session sees whom it is shared with.
         if exists (
             select
             from app.sessions as session
             where session.account_id = p_account_id
                 and session.id = p_session_id
-        ) and v_row_version is null then
+        ) then
             raise exception 'session "%" is not shared with account %', p_session_id, p_member_account_id
                 using
                     errcode = 'SB404',

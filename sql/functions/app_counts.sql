@@ -92,6 +92,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: nobody who changes messages may write the preview of their thread.
 begin
+    -- In a statement of its own, so that the next one sees what was committed while this waited. Else a message that was written
+    -- meanwhile would not be seen to be the newest.
+    perform
+    from app.chat_threads as thread
+    where thread.account_id = new.account_id
+        and thread.id = new.thread_id
+    for no key update;
+
     update app.chat_threads as thread
     set
         last_message_preview = case
@@ -123,6 +131,19 @@ set search_path = pg_catalog, pg_temp
 as $$
 -- Definer: nobody who removes messages may write the count of their thread.
 begin
+    -- Held first, as in app.preview_message; in one order, so that two who remove messages of several threads do not wait for
+    -- each other.
+    perform
+    from app.chat_threads as thread
+    where (thread.account_id, thread.id) in (
+        select
+            old_messages.account_id,
+            old_messages.thread_id
+        from old_messages
+    )
+    order by thread.account_id, thread.id
+    for no key update;
+
     -- A thread that is removed takes its messages along, and is not there to be counted any more.
     update app.chat_threads as thread
     set
