@@ -53,11 +53,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_hook_decision.account_id, app.current_account_id());
 begin
     return query
     select decision.*
     from app.hook_decisions as decision
-    where account_id = coalesce(get_hook_decision.account_id, app.current_account_id())
+    where account_id = v_account
         and id = get_hook_decision.hook_decision_id;
 end;
 $$;

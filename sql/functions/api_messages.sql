@@ -84,7 +84,7 @@ begin
         end if;
         v_unheld_id := v_thread_id;
     end loop;
-    v_now := greatest(app.clock(), date_trunc('milliseconds', v_thread.last_message_at) + interval '1 millisecond');
+    v_now := greatest(app.clock(), v_thread.last_message_at + interval '1 millisecond');
 
     insert into app.chat_messages (
         account_id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events,
@@ -102,8 +102,9 @@ begin
         append_message.evidence,
         append_message.context_events,
         v_author,
-        v_now,
-        v_now
+        -- A message that plain SQL wrote may have microseconds.
+        date_trunc('milliseconds', v_now),
+        date_trunc('milliseconds', v_now)
     )
     on conflict (account_id, session_id, thread_id, client_message_id) where client_message_id is not null do nothing
     returning app.txid(), chat_messages.* into v_message;

@@ -53,11 +53,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_misalignment.account_id, app.current_account_id());
 begin
     return query
     select misalignment.*
     from app.misalignments as misalignment
-    where account_id = coalesce(get_misalignment.account_id, app.current_account_id())
+    where account_id = v_account
         and id = get_misalignment.misalignment_id;
 end;
 $$;
@@ -76,6 +78,8 @@ returns setof app.misalignments
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- Pages of one status and of all are two plans: one for both would read more than the page.
+set plan_cache_mode = 'force_custom_plan'
 as $$
 #variable_conflict use_column
 declare

@@ -237,11 +237,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_tool_event.account_id, app.current_account_id());
 begin
     return query
     select event.*
     from app.chat_tool_events as event
-    where account_id = coalesce(get_tool_event.account_id, app.current_account_id())
+    where account_id = v_account
         and id = get_tool_event.tool_event_id;
 end;
 $$;
@@ -260,6 +262,8 @@ returns setof app.chat_tool_events
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- Pages with a thread and without are two plans: one for both would read more than the page.
+set plan_cache_mode = 'force_custom_plan'
 as $$
 #variable_conflict use_column
 declare

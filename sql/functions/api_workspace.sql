@@ -61,11 +61,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_repo_binding.account_id, app.current_account_id());
 begin
     return query
     select binding.*
     from app.session_repo_bindings as binding
-    where account_id = coalesce(get_repo_binding.account_id, app.current_account_id())
+    where account_id = v_account
         and session_id = get_repo_binding.session_id;
 end;
 $$;
@@ -78,11 +80,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(list_repo_bindings.account_id, app.current_account_id());
 begin
     return query
     select binding.*
     from app.session_repo_bindings as binding
-    where account_id = coalesce(list_repo_bindings.account_id, app.current_account_id())
+    where account_id = v_account
     order by session_id;
 end;
 $$;
@@ -155,6 +159,8 @@ returns setof app.todos
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- Pages of a session and of none are two plans: one for both would read more than the page.
+set plan_cache_mode = 'force_custom_plan'
 as $$
 #variable_conflict use_column
 declare
@@ -278,11 +284,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_ui_settings.account_id, app.current_account_id());
 begin
     return query
     select profile.*
     from app.ui_settings as profile
-    where account_id = coalesce(get_ui_settings.account_id, app.current_account_id())
+    where account_id = v_account
         and profile_id = get_ui_settings.profile_id;
 end;
 $$;
@@ -295,11 +303,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(list_ui_settings.account_id, app.current_account_id());
 begin
     return query
     select profile.*
     from app.ui_settings as profile
-    where account_id = coalesce(list_ui_settings.account_id, app.current_account_id())
+    where account_id = v_account
     order by profile_id;
 end;
 $$;

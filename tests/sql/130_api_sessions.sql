@@ -50,7 +50,10 @@ select is(
 );
 select is(
     (tests.call('owner', 'api.open_session(''session-default'')') ->> 'txid')::bigint,
-    (select xmin::text::bigint from app.sessions where account_id = '00000000-0000-4000-8000-00000000000a' and id = 'session-default'),
+    (
+        select xmin::text::bigint from app.sessions
+        where account_id = '00000000-0000-4000-8000-00000000000a' and id = 'session-default'
+    ),
     'one that was there comes with the transaction that wrote it last'
 );
 select is(
@@ -62,8 +65,10 @@ select is(
 select
     is(
         tests.told(persona.name, format('api.open_session(%L, %L)', session.id, '00000000-0000-4000-8000-00000000000a')),
-        case when tests.role_in(persona.name, '') = 'nobody' then '28000 nobody may write here without an account (The setting request.jwt.claims has no claim sub that is the id of an active account.)'
-            else '42501 new row violates row-level security policy for table "sessions"' end,
+        case
+            when tests.role_in(persona.name, '') = 'nobody' then '28000 nobody may write here without an account (The setting request.jwt.claims has no claim sub that is the id of an active account.)'
+            else '42501 new row violates row-level security policy for table "sessions"'
+        end,
         format('open_session of another''s session %s: %s', session.what, persona.name)
     )
 from tests.persona as persona
@@ -98,7 +103,8 @@ select
             (
                 select string_agg(place.name || ' as ' || tests.role_in(persona.name, place.name), ', ' order by place.account_id, place.session_id)
                 from tests.place as place
-                where place.session_id is not null
+                where
+                    place.session_id is not null
                     and tests.role_in(persona.name, place.name) in ('owner', 'editor', 'viewer')
             ),
             'none'
@@ -155,13 +161,15 @@ select
     is(
         pg_temp.paged(persona.name, size.rows),
         (
-            select string_agg(concat(session.account_id, ' ', session.id), ', ' order by session.updated_at desc, session.account_id, session.id)
+            select string_agg(concat(session.account_id, ' ', session.id), ', ' order by session.updated_at desc, session.account_id asc, session.id asc)
             from app.sessions as session
-            where session.account_id = persona.account_id
+            where
+                session.account_id = persona.account_id
                 or exists (
                     select
                     from app.session_members as member
-                    where member.account_id = session.account_id
+                    where
+                        member.account_id = session.account_id
                         and member.session_id = session.id
                         and member.member_account_id = persona.account_id
                 )

@@ -141,8 +141,7 @@ select
 from tests.persona as persona
 where persona.name in ('editor', 'viewer', 'stranger')
 order by persona.place;
-select
-    is(tests.told('owner', attempt.call), attempt.answer, attempt.call || ': ' || attempt.answer)
+select is(tests.told('owner', attempt.call), attempt.answer, attempt.call || ': ' || attempt.answer)
 from (
     values
     ('api.get_thread(''thread-nowhere'')', '0 rows'),
@@ -219,7 +218,10 @@ select is(
     'a session of another account is not opened by writing into it'
 );
 select is(
-    (select count(*) from app.sessions where id = 'session-first'),
+    (
+        select count(*) from app.sessions
+        where id = 'session-first'
+    ),
     1::bigint,
     'one''s own is'
 );
@@ -237,7 +239,10 @@ select tests.call('owner', format('api.archive_thread(%L)', id))
 from app.chat_threads
 where session_id = 'session-first' and title = 'Mine #7';
 select is(
-    (select count(*) from app.chat_threads where session_id = 'session-first' and mode = 'session' and status = 'active'),
+    (
+        select count(*) from app.chat_threads
+        where session_id = 'session-first' and mode = 'session' and status = 'active'
+    ),
     0::bigint,
     'archive_thread makes no other one active'
 );
@@ -249,7 +254,15 @@ select is(
 
 -- Removing takes messages along, and leaves tool events where they are, without a thread.
 insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content, author_account_id)
-select '00000000-0000-4000-8000-00000000000a', 'removed-' || number, 'session-shown', 'thread-session-shown', 'session', 'user', 'one of three', '00000000-0000-4000-8000-00000000000a'
+select
+    '00000000-0000-4000-8000-00000000000a' as account_id,
+    'removed-' || number as id,
+    'session-shown' as session_id,
+    'thread-session-shown' as thread_id,
+    'session' as mode,
+    'user' as role,
+    'one of three' as content,
+    '00000000-0000-4000-8000-00000000000a' as author_account_id
 from generate_series(1, 3) as number;
 select is(
     tests.call('owner', 'api.remove_thread(''thread-session-shown'')') ->> 'message_count',
@@ -284,7 +297,10 @@ select is(
     'and removes those'
 );
 select is(
-    (select string_agg(distinct mode, ', ') from app.chat_threads where session_id = 'session-first'),
+    (
+        select string_agg(distinct mode, ', ') from app.chat_threads
+        where session_id = 'session-first'
+    ),
     'session',
     'and no other'
 );
@@ -301,14 +317,14 @@ select is_empty($$ select id from app.chat_threads where session_id = 'session-f
 -- Lists.
 insert into app.chat_threads (account_id, id, session_id, mode, title, status, created_at, updated_at)
 select
-    '00000000-0000-4000-8000-00000000000a',
-    format('listed-%s', lpad(number::text, 2, '0')),
-    'session-private',
-    case number % 3 when 0 then 'general' else 'session' end,
-    'Listed',
-    'archived',
-    '2026-01-01',
-    timestamptz '2026-01-02' + (number / 10) * interval '1 second'
+    '00000000-0000-4000-8000-00000000000a' as account_id,
+    format('listed-%s', lpad(number::text, 2, '0')) as id,
+    'session-private' as session_id,
+    case number % 3 when 0 then 'general' else 'session' end as mode,
+    'Listed' as title,
+    'archived' as status,
+    '2026-01-01' as created_at,
+    timestamptz '2026-01-02' + (number / 10) * interval '1 second' as updated_at
 from generate_series(1, 35) as number;
 create function pg_temp.paged(p_persona text, p_arguments text, p_page_size integer)
 returns text[]
@@ -339,7 +355,8 @@ select
         (
             select array_agg(thread.id order by thread.updated_at desc, thread.id asc)
             from app.chat_threads as thread
-            where thread.account_id = '00000000-0000-4000-8000-00000000000a'
+            where
+                thread.account_id = '00000000-0000-4000-8000-00000000000a'
                 and thread.session_id = 'session-private'
                 and thread.mode = coalesce(filter.mode, thread.mode)
                 and thread.status = coalesce(filter.status, thread.status)
@@ -353,13 +370,13 @@ order by persona.name, filter.arguments, size.rows;
 select is(pg_temp.paged('stranger', '', 100), '{}', 'list_threads: none for a stranger');
 -- One that is changed between two pages comes again at the top of the list, and none is lost.
 create temporary table first_page as
-select entry
+select listed.entry
 from tests.call('owner', 'api.list_threads(''session-private'', page_size => 10)') as listed (entry);
 select tests.call('owner', 'api.rename_thread(''listed-35'', ''Listed'')');
 select is(
     (
         select count(*)
-        from tests.call('owner', format('api.list_threads(''session-private'', after => %L)', (select entry ->> 'cursor' from first_page offset 9))) as listed (entry)
+        from tests.call('owner', format('api.list_threads(''session-private'', after => %L)', (select (array_agg(entry ->> 'cursor'))[10] from first_page)))
     ),
     26::bigint,
     'the page after ten of 36 has the other 26, though one of the ten has moved'

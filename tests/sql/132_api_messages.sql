@@ -72,7 +72,10 @@ select is(
         'evidence', '[{"path": "a"}]'::jsonb,
         'context_events', '[]'::jsonb,
         'row_version', 1,
-        'extra', (select to_jsonb(extra) from app.chat_messages where client_message_id = 'client-1'),
+        'extra', (
+            select to_jsonb(extra) from app.chat_messages
+            where client_message_id = 'client-1'
+        ),
         'author_account_id', '00000000-0000-4000-8000-00000000000d'
     ),
     'with what was given; in the owner''s account, and a member as its author; and the transaction'
@@ -146,8 +149,7 @@ select is(
 );
 
 -- What is refused.
-select
-    is(tests.told('owner', attempt.call), attempt.answer, attempt.call || ': ' || attempt.answer)
+select is(tests.told('owner', attempt.call), attempt.answer, attempt.call || ': ' || attempt.answer)
 from (
     values
     ('api.append_message(''session-default'', ''user'', ''hello'', thread_id => ''thread-nowhere'')', 'SB404 there is no thread "thread-nowhere" that you may see'),
@@ -221,7 +223,10 @@ select is(
 select cmp_ok(
     (pg_temp.thread_of('thread-session-default')).updated_at,
     '>=',
-    (select max(updated_at) from app.chat_messages where thread_id = 'thread-session-default' and account_id = '00000000-0000-4000-8000-00000000000a'),
+    (
+        select max(updated_at) from app.chat_messages
+        where thread_id = 'thread-session-default' and account_id = '00000000-0000-4000-8000-00000000000a'
+    ),
     'the thread changed when its message did'
 );
 select is(
@@ -282,15 +287,15 @@ insert into app.chat_threads (account_id, id, session_id, mode, title, status)
 values ('00000000-0000-4000-8000-00000000000a', 'long', 'session-default', 'general', 'Long', 'archived');
 insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content, created_at, updated_at)
 select
-    '00000000-0000-4000-8000-00000000000a',
-    'long-' || lpad((number * 7919 % 250)::text, 3, '0'),
-    'session-default',
-    'long',
-    'general',
-    'user',
-    'one of 250',
-    timestamptz '2026-01-01' + (number / 20) * interval '1 second',
-    timestamptz '2026-01-01' + (number / 20) * interval '1 second'
+    '00000000-0000-4000-8000-00000000000a' as account_id,
+    'long-' || lpad((number * 7919 % 250)::text, 3, '0') as id,
+    'session-default' as session_id,
+    'long' as thread_id,
+    'general' as mode,
+    'user' as role,
+    'one of 250' as content,
+    timestamptz '2026-01-01' + (number / 20) * interval '1 second' as created_at,
+    timestamptz '2026-01-01' + (number / 20) * interval '1 second' as updated_at
 from generate_series(0, 249) as number;
 create function pg_temp.paged(p_persona text, p_function text, p_backwards boolean, p_page_size integer)
 returns text[]
@@ -327,10 +332,11 @@ select
     is(
         pg_temp.paged(persona.name, function.call, direction.backwards, size.rows),
         (
-            select array_agg(id order by created_at, id)
-            from app.chat_messages
-            where account_id = '00000000-0000-4000-8000-00000000000a'
-                and thread_id = 'long'
+            select array_agg(message.id order by message.created_at, message.id)
+            from app.chat_messages as message
+            where
+                message.account_id = '00000000-0000-4000-8000-00000000000a'
+                and message.thread_id = 'long'
         ),
         format('%s in pages of %s, %s: each once, in order: %s', function.name, size.rows, direction.said, persona.name)
     )
@@ -349,8 +355,7 @@ select is(
     'also one by one'
 );
 select is(pg_temp.paged('stranger', 'list_thread_messages(''long'',', false, 100), '{}', 'none for a stranger');
-select
-    is(tests.told(attempt.persona, attempt.call), attempt.answer, concat_ws(': ', attempt.call, attempt.persona, attempt.answer))
+select is(tests.told(attempt.persona, attempt.call), attempt.answer, concat_ws(': ', attempt.call, attempt.persona, attempt.answer))
 from (
     values
     ('owner', 'api.list_thread_messages(''long'')', '100 rows'),
@@ -384,13 +389,14 @@ from (
 ) as attempt (persona, call, answer);
 -- A page follows its cursor, whatever was removed or written since.
 delete from app.chat_messages
-where account_id = '00000000-0000-4000-8000-00000000000a'
+where
+    account_id = '00000000-0000-4000-8000-00000000000a'
     and thread_id = 'long'
     and id in ('long-001', 'long-002');
 select tests.call('owner', 'api.append_message(''session-default'', ''user'', ''after all'', thread_id => ''long'')');
 select is(
     (
-        select string_agg(entry ->> 'content', ', ')
+        select string_agg(listed.entry ->> 'content', ', ')
         from tests.call('owner', 'api.list_thread_messages(''long'', newest => true, page_size => 2)') as listed (entry)
     ),
     'one of 250, after all',

@@ -58,12 +58,12 @@ create temporary table paged (
 );
 insert into paged (what, function, number, parameters, types, given)
 select
-    concat_ws(', ', 'a page of messages', page.what, read.what),
-    'app.page_of_messages(uuid,text,text,text,text,text,boolean,integer)',
+    concat_ws(', ', 'a page of messages', page.what, read.what) as what,
+    'app.page_of_messages(uuid,text,text,text,text,text,boolean,integer)' as function,
     page.number,
-    '{p_account_id,p_thread_id,p_session_id,p_mode,p_page_size,v_edge_at,v_edge_id}'::text[],
-    '{uuid,text,text,text,integer,timestamptz,text}'::text[],
-    array['''00000000-0000-4000-8000-00000000000a''', '''thread-session-default''', read.session_id, read.mode, '50', page.edge_at, page.edge_id]
+    '{p_account_id,p_thread_id,p_session_id,p_mode,p_page_size,v_edge_at,v_edge_id}'::text[] as parameters,
+    '{uuid,text,text,text,integer,timestamptz,text}'::text[] as types,
+    array['''00000000-0000-4000-8000-00000000000a''', '''thread-session-default''', read.session_id, read.mode, '50', page.edge_at, page.edge_id] as given
 from (
     values
     ('the first', 1, '''-infinity''', ''''''),
@@ -150,23 +150,26 @@ from line
 where what like 'a page of messages%'
 group by what
 order by what;
-select
-    ok(
-        not bool_or(sorted.line ~ '^ *(-> +)?(Incremental )?Sort$' and sorted.place > limited.place),
-        what || ': unsorted, so no more is read than is shown'
-    )
-from line as sorted
-inner join (
+with limited as (
     select
         what,
         min(place) as place
     from line
     where line ~ '^ *(-> +)?Limit$'
     group by what
-) as limited using (what)
-where what like 'a page of messages%'
-group by what
-order by what;
+)
+
+select
+    ok(
+        not bool_or(sorted.line ~ '^ *(-> +)?(Incremental )?Sort$' and sorted.place > limited.place),
+        sorted.what || ': unsorted, so no more is read than is shown'
+    )
+from line as sorted
+inner join limited
+    on sorted.what = limited.what
+where sorted.what like 'a page of messages%'
+group by sorted.what
+order by sorted.what;
 select
     ok(
         bool_or(line ~ 'using chat_threads_session_key on app.chat_threads thread')
