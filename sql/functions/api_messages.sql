@@ -84,7 +84,7 @@ begin
         end if;
         v_unheld_id := v_thread_id;
     end loop;
-    v_now := greatest(app.clock(), date_trunc('milliseconds', v_thread.last_message_at) + interval '1 millisecond');
+    v_now := greatest(app.clock(), v_thread.last_message_at + interval '1 millisecond');
 
     insert into app.chat_messages (
         account_id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events,

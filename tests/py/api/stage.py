@@ -20,6 +20,7 @@ OWNER = "00000000-0000-4000-8000-000000000001"
 MEMBER = "00000000-0000-4000-8000-00000000000d"
 SESSION = "session-default"
 DEADLINE_S = 60
+_LONGEST_WAIT_S = 30
 _PAUSE = 4711
 
 Row: TypeAlias = dict[str, Any]
@@ -35,6 +36,8 @@ class Caller:
         self._connection = connection
         self.pid = connection.info.backend_pid
         self.account = account
+        # Who would wait for ever fails.
+        connection.execute(f"set lock_timeout = '{_LONGEST_WAIT_S}s'")
         connection.execute("set role app_user")
         connection.execute(
             "select set_config('request.jwt.claims', %s, false)", [json.dumps({"sub": account})]

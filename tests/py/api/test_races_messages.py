@@ -222,7 +222,7 @@ def test_writers_into_two_threads_of_a_session_do_not_wait_for_each_other(stage:
     appending(first, thread_id=threads[0])()
     # It holds the session too, which it noted as changed.
     assert stage.value("select updated_at < now() - interval '30 seconds' from app.sessions")
-    # This would wait for ever.
+    # This one does not wait.
     appending(second, thread_id=threads[1])()
     first.commit()
     assert stage.value("select updated_at > now() - interval '30 seconds' from app.sessions")

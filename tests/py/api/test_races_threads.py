@@ -93,7 +93,7 @@ def test_sessions_do_not_wait_for_each_other(stage: Stage) -> None:
     first, second = stage.callers(2)
     first.begin()
     first.call("start_thread", session_id="session-a")
-    # It would wait for ever.
+    # It does not wait.
     second.call("start_thread", session_id="session-b")
     first.commit()
 

@@ -223,7 +223,7 @@ def test_a_message_is_written_while_a_tool_event_of_its_thread_starts(stage: Sta
     thread = first.one("get_active_thread", session_id=SESSION)["id"]
     first.begin()
     tool_event(first, thread_id=thread)
-    # It would wait for ever.
+    # It does not wait.
     second.call(
         "append_message", session_id=SESSION, thread_id=thread, role="user", content="hello"
     )
