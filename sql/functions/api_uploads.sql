@@ -692,12 +692,13 @@ begin
     return query
     select retention.*
     from app.upload_retention as retention
-    where account_id = coalesce(get_upload_retention.account_id, app.current_account_id());
+    where account_id = coalesce(get_upload_retention.account_id, app.current_account_id())
+    order by source;
 end;
 $$;
-comment on function api.get_upload_retention(uuid) is 'How long the account''s uploads are kept; no row, as at first: forever.';
+comment on function api.get_upload_retention(uuid) is 'How long the account''s uploads are kept, by source; those of a source without a row, as all are at first: forever.';
 
-create or replace function api.set_upload_retention(older_than interval, account_id uuid default null)
+create or replace function api.set_upload_retention(source text, older_than interval, account_id uuid default null)
 returns api.upload_retention
 language plpgsql
 volatile
@@ -713,17 +714,18 @@ begin
     end if;
     perform app.lock_upload_contents(v_account, true);
     delete from app.upload_retention
-    where account_id = v_account;
+    where account_id = v_account
+        and source = set_upload_retention.source;
     if set_upload_retention.older_than is null then
         return null;
     end if;
-    insert into app.upload_retention (account_id, older_than)
-    values (v_account, set_upload_retention.older_than)
+    insert into app.upload_retention (account_id, source, older_than)
+    values (v_account, set_upload_retention.source, set_upload_retention.older_than)
     returning app.txid(), upload_retention.* into v_retention;
     return v_retention;
 end;
 $$;
-comment on function api.set_upload_retention(interval, uuid) is 'Says that uploads which have not changed for so long may be removed, a day at least; null: none ever, which is so at first. It removes nothing: api.expire_uploads does, when it is called.';
+comment on function api.set_upload_retention(text, interval, uuid) is 'Says that uploads of a source which have not changed for so long may be removed, a day at least; null: none ever, which is so at first. It removes nothing: api.expire_uploads does, when it is called.';
 
 create or replace function api.expire_uploads(dry_run boolean default true, account_id uuid default null)
 returns setof api.upload
@@ -734,32 +736,30 @@ as $$
 #variable_conflict use_column
 declare
     v_account uuid := coalesce(expire_uploads.account_id, app.current_account_id());
-    v_before timestamptz;
+    v_now timestamptz := app.clock();
 begin
     if app.current_account_id() is null then
         perform app.refuse_nobody();
     end if;
-    select app.clock() - retention.older_than
-    into v_before
-    from app.upload_retention as retention
-    where account_id = v_account;
-    if not found then
-        -- Retention is off.
-        return;
-    end if;
-
+    -- Where retention is off there is no row to join.
     if coalesce(expire_uploads.dry_run, true) then
         return query
         select null::bigint, upload.*
-        from app.session_uploads as upload
-        where account_id = v_account
-            and updated_at < v_before
-        order by stored_at, id;
+        from app.upload_retention as retention
+        inner join app.session_uploads as upload
+            on retention.account_id = upload.account_id
+            and retention.source = upload.source
+        where retention.account_id = v_account
+            and upload.updated_at < v_now - retention.older_than
+        order by upload.stored_at, upload.id;
     else
         return query
         delete from app.session_uploads as upload
-        where account_id = v_account
-            and updated_at < v_before
+        using app.upload_retention as retention
+        where retention.account_id = v_account
+            and upload.account_id = v_account
+            and retention.source = upload.source
+            and upload.updated_at < v_now - retention.older_than
         returning app.txid(), upload.*;
     end if;
 end;
@@ -782,6 +782,6 @@ api.read_upload(text, bigint, integer, bytea, uuid),
 api.unused_upload_contents(interval, uuid),
 api.remove_unused_upload_contents(interval, uuid),
 api.get_upload_retention(uuid),
-api.set_upload_retention(interval, uuid),
+api.set_upload_retention(text, interval, uuid),
 api.expire_uploads(boolean, uuid)
 to app_user;

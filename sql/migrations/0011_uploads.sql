@@ -184,15 +184,18 @@ alter table app.session_uploads force row level security;
 -- 4. The hook for retention: off, for there is no row.
 create table app.upload_retention (
     account_id uuid not null,
+    source text not null,
     older_than interval not null,
     set_at timestamptz not null default now(),
-    constraint upload_retention_pkey primary key (account_id),
+    constraint upload_retention_pkey primary key (account_id, source),
     constraint upload_retention_account_fkey foreign key (account_id) references app.accounts (id) on delete restrict,
+    constraint upload_retention_source_check check (source in ('upload', 'bundled', 'external')),
     constraint upload_retention_older_than_check check (older_than >= interval '1 day')
 );
 
-comment on table app.upload_retention is 'How long an account wants its uploads kept: forever where it has no row, which is so until somebody makes one. Nothing reads it by itself: api.expire_uploads does, when it is called.';
+comment on table app.upload_retention is 'How long an account wants its uploads of a source kept: forever where it has no row, which is so until somebody makes one. Nothing reads it by itself: api.expire_uploads does, when it is called.';
 comment on column app.upload_retention.account_id is 'The account.';
+comment on column app.upload_retention.source is 'Which uploads: those of this source.';
 comment on column app.upload_retention.older_than is 'Uploads that have not changed for so long may be removed.';
 comment on column app.upload_retention.set_at is 'When that was said.';
 
@@ -254,7 +257,8 @@ comment on type api.upload_room is 'Contents that no upload has and chunks that 
 create type api.upload_retention as (
     txid bigint,
     account_id uuid,
+    source text,
     older_than interval,
     set_at timestamptz
 );
-comment on type api.upload_retention is 'How long an account''s uploads are kept, and the transaction that wrote it.';
+comment on type api.upload_retention is 'How long an account''s uploads of a source are kept, and the transaction that wrote it.';

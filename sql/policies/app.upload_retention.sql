@@ -1,4 +1,4 @@
--- app.upload_retention: how long an account wants its uploads kept.
+-- app.upload_retention: how long an account wants its uploads kept, a row a source.
 -- Who may: an account reads, makes and removes its own.
 set local role sessionbase_owner;
 
@@ -24,5 +24,5 @@ for delete to app_user
 using (account_id = (select app.current_account_id()));
 
 grant select, delete on app.upload_retention to app_user;
-grant insert (account_id, older_than) on app.upload_retention to app_user;
+grant insert (account_id, source, older_than) on app.upload_retention to app_user;
 -- Not granted: update: another time is another row; anything to electric_read and electric_repl.

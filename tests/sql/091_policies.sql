@@ -1,6 +1,6 @@
 -- Each policy: whom it is for, what command it allows, and under what condition.
 begin;
-select plan(295);
+select plan(319);
 
 create temporary table wanted (
     place bigint generated always as identity,
@@ -63,9 +63,17 @@ values
 ('app', 'session_uploads', 'An account changes its own uploads', 'app_user', 'UPDATE', 'own', 'own'),
 ('app', 'session_uploads', 'An account removes its own uploads', 'app_user', 'DELETE', 'own', null),
 ('app', 'session_uploads', 'Electric reads all uploads', 'electric_read', 'SELECT', 'all', null),
-('app', 'session_upload_contents', 'An account reads its own upload contents', 'app_user', 'SELECT', 'own', null),
-('app', 'session_upload_contents', 'An account adds its own upload contents', 'app_user', 'INSERT', null, 'own'),
-('app', 'session_upload_contents', 'An account removes its own upload contents', 'app_user', 'DELETE', 'own', null),
+('app', 'upload_chunks', 'An account reads its own upload chunks', 'app_user', 'SELECT', 'own', null),
+('app', 'upload_chunks', 'An account adds its own upload chunks', 'app_user', 'INSERT', null, 'own'),
+('app', 'upload_chunks', 'An account removes its own upload chunks', 'app_user', 'DELETE', 'own', null),
+('app', 'upload_contents', 'An account reads its own upload contents', 'app_user', 'SELECT', 'own', null),
+('app', 'upload_contents', 'An account adds its own upload contents', 'app_user', 'INSERT', null, 'own'),
+('app', 'upload_contents', 'An account removes its own upload contents', 'app_user', 'DELETE', 'own', null),
+('app', 'upload_content_chunks', 'An account reads which chunks its own contents have', 'app_user', 'SELECT', 'own', null),
+('app', 'upload_content_chunks', 'An account says which chunks its own contents have', 'app_user', 'INSERT', null, 'own'),
+('app', 'upload_retention', 'An account reads its own upload retention', 'app_user', 'SELECT', 'own', null),
+('app', 'upload_retention', 'An account sets its own upload retention', 'app_user', 'INSERT', null, 'own'),
+('app', 'upload_retention', 'An account ends its own upload retention', 'app_user', 'DELETE', 'own', null),
 ('app', 'session_repo_bindings', 'An account reads its own repository bindings and shared ones', 'app_user', 'SELECT', 'shared with viewers', null),
 ('app', 'session_repo_bindings', 'An account makes repository bindings where it may edit', 'app_user', 'INSERT', null, 'shared with editors, as the author'),
 ('app', 'session_repo_bindings', 'An account changes repository bindings where it may edit', 'app_user', 'UPDATE', 'shared with editors', 'shared with editors'),

@@ -178,8 +178,10 @@ class Choices:
             return f"{inside}|{self.dice.randrange(5)}"
         if table == "app.session_repo_bindings":
             return inside
-        if table in {"app.ui_settings", "app.session_upload_contents"}:
+        if table == "app.ui_settings":
             return f"{account}|{self.dice.randrange(9)}"
+        if table == "app.upload_retention":
+            return f"{account}|{self.one_of('upload', 'bundled', 'external')}"
         return f"{account}|{self._tag()}"
 
     def _tag(self) -> str:
