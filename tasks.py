@@ -34,6 +34,7 @@ from harness.reset import reset as reset_database
 from harness.review.paper import ask_for, put_on_paper, report_on_paper
 from harness.review.review import review as review_database
 from harness.targets import bring_up_to_date, target
+from harness.upload_files import StoreRequest, report_stored, store_file, write_content
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
@@ -198,6 +199,49 @@ def verify_import(
     with console.progress() as tell:
         result = verify_folder(server, request, tell)
     return report_verification(result, as_json=json)
+
+
+@task(
+    positional=["path"],
+    help={
+        "path": "The file to store.",
+        "account": "Name or id of the account to store it for, where there are several.",
+        "session": "The session that it is the log of.",
+        **_JSON,
+    },
+)
+@command
+def store_upload(
+    _: Context, path: str, account: str = "", session: str = "", json: bool = False
+) -> None:
+    """Store a file as an upload, compressed. Interrupted, the same command goes on."""
+    known = settings.load()
+    request = StoreRequest(Path(path), account or None, session or None)
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    with console.watching() as watch:
+        stored = store_file(server, request, watch)
+    report_stored(stored, as_json=json)
+
+
+@task(
+    positional=["upload"],
+    help={
+        "upload": "The id of the upload.",
+        "account": "Name or id of the account it belongs to, where there are several.",
+        "out": "The file to write; without it, standard output.",
+    },
+)
+@command
+def read_upload(_: Context, upload: str, account: str = "", out: str = "") -> None:
+    """Write an upload's content as it was, checked by its SHA-256; exit 44 if it differs."""
+    known, path = settings.load(), Path(out) if out else None
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    with console.watching() as watch:
+        size = write_content(server, upload, account or None, path, watch)
+    if path:
+        console.note(f"{size:,} bytes written to {path}")
 
 
 @task(
@@ -378,6 +422,8 @@ ns = Collection(
     import_legacy,
     export_legacy,
     verify_import,
+    store_upload,
+    read_upload,
     test,
     bench,
     psql,
