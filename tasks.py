@@ -18,6 +18,8 @@ from bench.imports import Order, bench_imports
 from bench.report import show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import show_rls_report
+from bench.uploads import UploadsOrder, bench_uploads
+from bench.uploads_report import show_uploads_report
 from bench.writes import WritesOrder, bench_writes
 from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
@@ -38,7 +40,12 @@ from harness.upload_files import StoreRequest, report_stored, store_file, write_
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
-_BENCHES = {"import": (100_000, 5), "rls": (2_000_000, 9), "writes": (100_000, 5)}
+_BENCHES = {
+    "import": (100_000, 5),
+    "rls": (2_000_000, 9),
+    "writes": (100_000, 5),
+    "uploads": (0, 3),
+}
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
 
@@ -272,14 +279,15 @@ def test(
 @task(
     positional=["what"],
     help={
-        "what": "What to measure: import, rls (row security), or writes (the functions of api).",
+        "what": "What to measure: import, rls (row security), writes (functions of api), uploads.",
         "rows": "How many messages; 0: 100,000, and 2,000,000 for rls.",
-        "runs": "How often, all in turn each time; 0: 5, and 9 for rls.",
+        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads.",
         "filled": "import: messages of another account that are there already; 0: as many as rows.",
         "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
         "accounts": "rls: how many accounts the messages are of.",
         "reads": "rls: how many reads a measurement has.",
         "seconds": "writes: how long a measurement is.",
+        "data": "uploads: a folder of session logs, which are only measured.",
         "out": "Also write the figures to this file, as Markdown.",
         **_JSON,
     },
@@ -295,10 +303,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     accounts: int = 200,
     reads: int = 3000,
     seconds: int = 5,
+    data: str = "",
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, bench rls, bench writes."""
+    """Measure beside its peers: bench import, bench rls, bench writes, bench uploads."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -311,6 +320,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             costs = bench_row_security(known, RlsOrder(rows, accounts, runs, reads), tell)
         show_rls_report(costs, as_json=json, out=page)
+        return
+    if what == "uploads":
+        with console.progress() as tell:
+            kept = bench_uploads(known, UploadsOrder(Path(data) if data else None, runs), tell)
+        show_uploads_report(kept, as_json=json, out=page)
         return
     if what == "writes":
         with console.progress() as tell:

@@ -13,6 +13,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+__all__ = ["CHUNK_BYTES", "LEVEL", "compress", "cut", "decompress", "zstd"]
+
 CHUNK_BYTES = 1 << 20
 """Bytes of a chunk, uncompressed. docs/uploads.md says why so many."""
 
