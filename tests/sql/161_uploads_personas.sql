@@ -56,7 +56,7 @@ values
 ('the account', 'read', 'x'),
 ('a member', 'read', '42501 upload "upload-session-default" belongs to the account that owns the session'),
 ('another', 'read', 'SB404 there is no upload "upload-session-default" that you may see'),
-('nobody', 'read', '28000 nobody may write here without an account'),
+('nobody', 'read', 'SB404 there is no upload "upload-session-default" that you may see'),
 ('the account', 'update', 'new'),
 ('a member', 'update', '42501 upload "upload-session-default" belongs to the account that owns the session'),
 ('another', 'update', 'SB404 there is no upload "upload-session-default" that you may see'),
