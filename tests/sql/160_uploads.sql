@@ -31,27 +31,26 @@ language sql
 return pg_temp.told('owner', p_statement);
 
 -- What the functions return.
+create function pg_temp.columns_of(p_class text)
+returns text[]
+language sql
+as $$
+    select array_agg(attname || ' ' || format_type(atttypid, atttypmod) order by attnum)
+    from pg_attribute
+    where attrelid = p_class::regclass
+        and attnum > 0
+        and not attisdropped
+$$;
 select is(
-    (
-        select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum)
-        from pg_attribute
-        where attrelid = of_type.name::regclass
-            and attnum > 0
-    ),
-    'txid bigint, ' || (
-        select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum)
-        from pg_attribute
-        where attrelid = of_type.of_table::regclass
-            and attnum > 0
-            and not attisdropped
-    ),
-    of_type.name || ' is the transaction and every column of ' || of_type.of_table
-)
-from (
-    values
-    ('api.upload', 'app.session_uploads'),
-    ('api.upload_retention', 'app.upload_retention')
-) as of_type (name, of_table);
+    pg_temp.columns_of('api.upload'),
+    '{txid bigint}' || pg_temp.columns_of('app.session_uploads'),
+    'api.upload is the transaction and every column of app.session_uploads'
+);
+select is(
+    pg_temp.columns_of('api.upload_retention'),
+    '{txid bigint}' || pg_temp.columns_of('app.upload_retention'),
+    'api.upload_retention is the transaction and every column of app.upload_retention'
+);
 
 -- Chunks.
 select is(
@@ -216,9 +215,12 @@ create temporary table known (
 );
 grant select on known to app_user;
 insert into known (name, id)
-select original_name, id
+select
+    original_name,
+    id
 from app.session_uploads
-where original_name in ('log', 'again', 'empty')
+where
+    original_name in ('log', 'again', 'empty')
     and size_bytes <> 1;
 
 create function pg_temp.id_of(p_name text)
@@ -263,11 +265,12 @@ select is(
     format('SB409 upload "%s" has another content meanwhile', pg_temp.id_of('log')),
     'then another one is refused'
 );
-select is(
-    pg_temp.pages('pg_temp.id_of(''log''), page_size => ' || size),
-    '22023 a page of a content has 1 to 64 chunks',
-    format('a page of %s chunks is refused', size)
-)
+select
+    is(
+        pg_temp.pages('pg_temp.id_of(''log''), page_size => ' || size),
+        '22023 a page of a content has 1 to 64 chunks',
+        format('a page of %s chunks is refused', size)
+    )
 from unnest('{0,65,"null"}'::text[]) as size;
 select is(pg_temp.pages($$ pg_temp.id_of('log'), from_chunk => -1 $$), '22023 chunks are counted from 0', 'a negative chunk is refused');
 select is(pg_temp.pages($$ 'nothing' $$), 'SB404 there is no upload "nothing" that you may see', 'an upload that is not there is refused');
@@ -336,9 +339,12 @@ select is(pg_temp.owner($$ select count(*) from api.get_upload('nothing') $$), '
 update app.session_uploads
 set stored_at = '2026-01-01T00:00:00Z'::timestamptz + (row_number.place * interval '1 minute')
 from (
-    select id, row_number() over (order by array_position('{renamed,again,empty}', original_name)) as place
+    select
+        id,
+        row_number() over (order by array_position('{renamed,again,empty}', original_name)) as place
     from app.session_uploads
-    where account_id = '00000000-0000-4000-8000-00000000000a'
+    where
+        account_id = '00000000-0000-4000-8000-00000000000a'
         and original_name in ('renamed', 'again', 'empty')
 ) as row_number
 where session_uploads.id = row_number.id;
@@ -442,7 +448,10 @@ where original_name = 'empty';
 create function pg_temp.left_over()
 returns bigint
 language sql
-return (select count(*) from app.session_uploads where account_id = '00000000-0000-4000-8000-00000000000a');
+return (
+    select count(*) from app.session_uploads
+    where account_id = '00000000-0000-4000-8000-00000000000a'
+);
 select is(pg_temp.left_over(), 6::bigint, 'control: there are uploads, all years old');
 select is(pg_temp.owner('select count(*) from api.expire_uploads(dry_run => false)'), '0', 'without retention nothing expires');
 select is(pg_temp.left_over(), 6::bigint, 'and nothing is removed');
@@ -516,7 +525,8 @@ select is(
     (
         select attstorage::text
         from pg_attribute
-        where attrelid = 'app.upload_chunks'::regclass
+        where
+            attrelid = 'app.upload_chunks'::regclass
             and attname = 'chunk'
     ),
     'e',
