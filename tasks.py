@@ -18,6 +18,8 @@ from bench.imports import Order, bench_imports
 from bench.report import show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import show_rls_report
+from bench.uploads import UploadsOrder, bench_uploads
+from bench.uploads_report import show_uploads_report
 from bench.writes import WritesOrder, bench_writes
 from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
@@ -34,10 +36,16 @@ from harness.reset import reset as reset_database
 from harness.review.paper import ask_for, put_on_paper, report_on_paper
 from harness.review.review import review as review_database
 from harness.targets import bring_up_to_date, target
+from harness.upload_files import StoreRequest, report_stored, store_file, write_content
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
-_BENCHES = {"import": (100_000, 5), "rls": (2_000_000, 9), "writes": (100_000, 5)}
+_BENCHES = {
+    "import": (100_000, 5),
+    "rls": (2_000_000, 9),
+    "writes": (100_000, 5),
+    "uploads": (0, 3),
+}
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
 
@@ -201,6 +209,49 @@ def verify_import(
 
 
 @task(
+    positional=["path"],
+    help={
+        "path": "The file to store.",
+        "account": "Name or id of the account to store it for, where there are several.",
+        "session": "The session that it is the log of.",
+        **_JSON,
+    },
+)
+@command
+def store_upload(
+    _: Context, path: str, account: str = "", session: str = "", json: bool = False
+) -> None:
+    """Store a file as an upload, compressed. Interrupted, the same command goes on."""
+    known = settings.load()
+    request = StoreRequest(Path(path), account or None, session or None)
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    with console.watching() as watch:
+        stored = store_file(server, request, watch)
+    report_stored(stored, as_json=json)
+
+
+@task(
+    positional=["upload"],
+    help={
+        "upload": "The id of the upload.",
+        "account": "Name or id of the account it belongs to, where there are several.",
+        "out": "The file to write; without it, standard output.",
+    },
+)
+@command
+def read_upload(_: Context, upload: str, account: str = "", out: str = "") -> None:
+    """Write an upload's content as it was, checked by its SHA-256; exit 44 if it differs."""
+    known, path = settings.load(), Path(out) if out else None
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    with console.watching() as watch:
+        size = write_content(server, upload, account or None, path, watch)
+    if path:
+        console.note(f"{size:,} bytes written to {path}")
+
+
+@task(
     help={
         "sql": "Only the pgTAP tests.",
         "py": "Only the pytest tests.",
@@ -228,14 +279,15 @@ def test(
 @task(
     positional=["what"],
     help={
-        "what": "What to measure: import, rls (row security), or writes (the functions of api).",
+        "what": "What to measure: import, rls (row security), writes (functions of api), uploads.",
         "rows": "How many messages; 0: 100,000, and 2,000,000 for rls.",
-        "runs": "How often, all in turn each time; 0: 5, and 9 for rls.",
+        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads.",
         "filled": "import: messages of another account that are there already; 0: as many as rows.",
         "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
         "accounts": "rls: how many accounts the messages are of.",
         "reads": "rls: how many reads a measurement has.",
         "seconds": "writes: how long a measurement is.",
+        "data": "uploads: a folder of session logs, which are only measured.",
         "out": "Also write the figures to this file, as Markdown.",
         **_JSON,
     },
@@ -251,10 +303,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     accounts: int = 200,
     reads: int = 3000,
     seconds: int = 5,
+    data: str = "",
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, bench rls, bench writes."""
+    """Measure beside its peers: bench import, bench rls, bench writes, bench uploads."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -267,6 +320,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             costs = bench_row_security(known, RlsOrder(rows, accounts, runs, reads), tell)
         show_rls_report(costs, as_json=json, out=page)
+        return
+    if what == "uploads":
+        with console.progress() as tell:
+            kept = bench_uploads(known, UploadsOrder(Path(data) if data else None, runs), tell)
+        show_uploads_report(kept, as_json=json, out=page)
         return
     if what == "writes":
         with console.progress() as tell:
@@ -378,6 +436,8 @@ ns = Collection(
     import_legacy,
     export_legacy,
     verify_import,
+    store_upload,
+    read_upload,
     test,
     bench,
     psql,

@@ -34,6 +34,8 @@ class ExitCode(IntEnum):
     MISSING_TOOL = 40
     REFUSED = 41
     NO_TESTS = 42
+    NOT_THERE = 43
+    DAMAGED = 44
 
 
 class SessionbaseError(Exception):

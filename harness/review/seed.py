@@ -178,9 +178,25 @@ def _upload(place: Place) -> Values:
     return {**_in_session(place), "id": place.tag, **about, **_times("stored_at")}
 
 
+def _chunk(place: Place) -> Values:
+    about = {"size_bytes": 1, "encoding": "zstd", "chunk": b"c"}
+    return {"account_id": place.account_id, "sha256": place.number.to_bytes(32), **about}
+
+
 def _content(place: Place) -> Values:
-    about = {"chunk_index": place.number, "encoding": "identity", "chunk": b"c"}
-    return {"account_id": place.account_id, "content_sha256": _SHA256, **about}
+    about = {"sha256": place.number.to_bytes(32), "size_bytes": 1, "chunk_count": 1}
+    return {"account_id": place.account_id, **about}
+
+
+def _content_chunk(place: Place) -> Values:
+    about = {"chunk_index": place.number, "byte_offset": place.number}
+    names = {"content_sha256": _SHA256, "chunk_sha256": _SHA256}
+    return {"account_id": place.account_id, **about, **names}
+
+
+def _retention(place: Place) -> Values:
+    source = "external" if place.is_spare else "upload"
+    return {"account_id": place.account_id, "source": source, "older_than": "30 days"}
 
 
 def _settings(place: Place) -> Values:
@@ -295,8 +311,11 @@ _TABLES: dict[str, tuple[Callable[[Place], Values], tuple[Place, ...]]] = {
     "app.session_events": (_event, _SESSIONS),
     "app.session_repo_bindings": (_binding, _SESSIONS),
     "app.todos": (_todo, (*_SESSIONS, NO_SESSION)),
+    "app.upload_chunks": (_chunk, _ACCOUNTS),
+    "app.upload_contents": (_content, _ACCOUNTS),
+    "app.upload_content_chunks": (_content_chunk, _ACCOUNTS),
     "app.session_uploads": (_upload, (*_SESSIONS, NO_SESSION)),
-    "app.session_upload_contents": (_content, _ACCOUNTS),
+    "app.upload_retention": (_retention, _ACCOUNTS),
     "app.ui_settings": (_settings, _ACCOUNTS),
     "legacy.import_runs": (_run, _RUNS),
     "legacy.import_files": (_file, _RUNS),
@@ -344,6 +363,9 @@ def _membership(account: str) -> Row:
     return Row("app.memberships", label, account, is_shared=False, values=values)
 
 
+HELD = {"app.upload_chunks", "app.upload_contents"}
+"""Tables of which each account has a row that others name, so that it can not be removed."""
+
 _VIEWS = {
     "app.memberships": [_membership(name) for name in ("viewer", "editor", "co-owner")],
     "legacy.current_records": [
@@ -371,7 +393,7 @@ def _planted() -> Iterator[tuple[str, list[Values]]]:
 
 
 def _beside(table: str) -> list[Values]:
-    """Return what others' rows need: accounts that ask, memberships, and sessions to insert in."""
+    """Return what others' rows need: accounts that ask, members, sessions, contents of uploads."""
     spares = [place.spare() for place in _SESSIONS]
     if table == "app.accounts":
         others = ("editor", "co-owner")
@@ -386,6 +408,8 @@ def _beside(table: str) -> list[Values]:
             for place in (SHARED, SHARED.spare())
             for name, role in MEMBERS.items()
         ]
+    if table in HELD:
+        return [{**_TABLES[table][0](place), "sha256": _SHA256} for place in _ACCOUNTS]
     return []
 
 

@@ -153,7 +153,25 @@ when (pg_has_role('app_user', 'usage'))
 execute function app.require_account();
 
 create or replace trigger require_account
-before insert or update or delete on app.session_upload_contents
+before insert or update or delete on app.upload_chunks
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.upload_contents
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.upload_content_chunks
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on app.upload_retention
 for each statement
 when (pg_has_role('app_user', 'usage'))
 execute function app.require_account();

@@ -47,11 +47,12 @@ using (true);
 grant select, delete on app.session_uploads to app_user;
 grant insert (
     account_id, session_id, original_name, size_bytes, content_sha256, source, stored_at, source_path,
-    last_modified, repo_label, repo_meta, workspace_root, origin, updated_at
+    last_modified, repo_label, repo_meta, workspace_root, origin, updated_at, charset
 ) on app.session_uploads to app_user;
 grant update (
-    session_id, original_name, last_modified, repo_label, repo_meta, workspace_root, origin, updated_at
+    session_id, original_name, size_bytes, content_sha256, last_modified, repo_label, repo_meta, workspace_root, origin,
+    updated_at, charset
 ) on app.session_uploads to app_user;
 grant select on app.session_uploads to electric_read;
--- Not granted: insert of id, which is made here; update of account_id, id and of what says which bytes these are:
--- content_sha256, size_bytes, source.
+-- Not granted: insert of id, which is made here; update of account_id, id, source and stored_at: an upload stays what it is,
+-- also when its log has grown and it has another content.

@@ -5,7 +5,7 @@ select plan(27);
 -- Schemas tap (pgTAP) and tests (what our tests share) are of the tests only. schemas_are leaves out pg_* and information_schema by itself.
 select schemas_are('{app,api,legacy,sync,ops,public,tap,tests}'::name[]);
 
-select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_uploads,session_upload_contents,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions}'::name[]);
+select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_uploads,upload_chunks,upload_contents,upload_content_chunks,upload_retention,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions}'::name[]);
 select tables_are('legacy', '{reasons,import_runs,import_files,import_batches,kept_records,thread_claims,made_threads,quarantine,staged_records,judged_records,known_records}'::name[]);
 select tables_are('sync', '{shapes}'::name[]);
 select tables_are('ops', '{migrations,migration_attempts,dropped_keys}'::name[]);

@@ -1,6 +1,6 @@
 -- The type, nullability and default of every column of the tables of account data, exactly.
 begin;
-select plan(14);
+select plan(17);
 
 select set_eq(
     $$ select tests.columns_of('app.accounts') $$,
@@ -147,21 +147,58 @@ select set_eq(
         'workspace_root text',
         'origin text',
         'updated_at timestamptz not null default now()',
-        'row_version bigint not null default 1'
+        'row_version bigint not null default 1',
+        'charset text'
     ],
     'app.session_uploads: the type, nullability and default of every column'
 );
 
 select set_eq(
-    $$ select tests.columns_of('app.session_upload_contents') $$,
+    $$ select tests.columns_of('app.upload_chunks') $$,
+    array[
+        'account_id uuid not null',
+        'sha256 bytea not null',
+        'size_bytes bigint not null',
+        'encoding text not null',
+        'chunk bytea not null',
+        'stored_at timestamptz not null default now()'
+    ],
+    'app.upload_chunks: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('app.upload_contents') $$,
+    array[
+        'account_id uuid not null',
+        'sha256 bytea not null',
+        'size_bytes bigint not null',
+        'chunk_count bigint not null',
+        'stored_at timestamptz not null default now()'
+    ],
+    'app.upload_contents: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('app.upload_content_chunks') $$,
     array[
         'account_id uuid not null',
         'content_sha256 bytea not null',
         'chunk_index bigint not null',
-        'encoding text not null',
-        'chunk bytea not null'
+        'byte_offset bigint not null',
+        'chunk_sha256 bytea not null'
     ],
-    'app.session_upload_contents: the type, nullability and default of every column'
+    'app.upload_content_chunks: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('app.upload_retention') $$,
+    array[
+        'account_id uuid not null',
+        'source text not null',
+        'older_than interval not null',
+        'set_at timestamptz not null default now()'
+    ],
+    'app.upload_retention: the type, nullability and default of every column'
 );
 
 select set_eq(

@@ -1,6 +1,6 @@
 -- Primary and foreign keys: their columns, what a delete does, and that account_id leads.
 begin;
-select plan(34);
+select plan(37);
 
 select col_is_pk('app', 'accounts', '{id}'::name[], 'app.accounts: the primary key is (id)');
 select col_is_pk('app', 'sessions', '{account_id,id}'::name[], 'app.sessions: the primary key is (account_id, id)');
@@ -10,7 +10,10 @@ select col_is_pk('app', 'chat_messages', '{account_id,id}'::name[], 'app.chat_me
 select col_is_pk('app', 'chat_tool_events', '{account_id,id}'::name[], 'app.chat_tool_events: the primary key is (account_id, id)');
 select col_is_pk('app', 'session_events', '{account_id,session_id,event_index}'::name[], 'app.session_events: the primary key is (account_id, session_id, event_index)');
 select col_is_pk('app', 'session_uploads', '{account_id,id}'::name[], 'app.session_uploads: the primary key is (account_id, id)');
-select col_is_pk('app', 'session_upload_contents', '{account_id,content_sha256,chunk_index}'::name[], 'app.session_upload_contents: the primary key is (account_id, content_sha256, chunk_index)');
+select col_is_pk('app', 'upload_chunks', '{account_id,sha256}'::name[], 'app.upload_chunks: the primary key is (account_id, sha256)');
+select col_is_pk('app', 'upload_contents', '{account_id,sha256}'::name[], 'app.upload_contents: the primary key is (account_id, sha256)');
+select col_is_pk('app', 'upload_content_chunks', '{account_id,content_sha256,chunk_index}'::name[], 'app.upload_content_chunks: the primary key is (account_id, content_sha256, chunk_index)');
+select col_is_pk('app', 'upload_retention', '{account_id,source}'::name[], 'app.upload_retention: the primary key is (account_id, source)');
 select col_is_pk('app', 'session_repo_bindings', '{account_id,session_id}'::name[], 'app.session_repo_bindings: the primary key is (account_id, session_id)');
 select col_is_pk('app', 'todos', '{account_id,id}'::name[], 'app.todos: the primary key is (account_id, id)');
 select col_is_pk('app', 'ui_settings', '{account_id,profile_id}'::name[], 'app.ui_settings: the primary key is (account_id, profile_id)');
@@ -93,7 +96,12 @@ select set_eq(
         'app.session_events: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
         'app.session_uploads: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'app.session_uploads: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE SET NULL (session_id)',
-        'app.session_upload_contents: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.session_uploads: FOREIGN KEY (account_id, content_sha256) REFERENCES app.upload_contents(account_id, sha256) ON DELETE RESTRICT',
+        'app.upload_chunks: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.upload_contents: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.upload_content_chunks: FOREIGN KEY (account_id, content_sha256) REFERENCES app.upload_contents(account_id, sha256) ON DELETE CASCADE',
+        'app.upload_content_chunks: FOREIGN KEY (account_id, chunk_sha256) REFERENCES app.upload_chunks(account_id, sha256) ON DELETE RESTRICT',
+        'app.upload_retention: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'app.session_repo_bindings: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
         'app.todos: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'app.todos: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',

@@ -1,6 +1,6 @@
 -- Which indexes each table has, exactly, what they are made of, and that every foreign key is covered by one.
 begin;
-select plan(35);
+select plan(38);
 
 select indexes_are('app', 'accounts', '{accounts_pkey,accounts_name_key}'::name[]);
 select indexes_are('app', 'sessions', '{sessions_pkey,sessions_recent_idx}'::name[]);
@@ -9,8 +9,11 @@ select indexes_are('app', 'chat_threads', '{chat_threads_pkey,chat_threads_sessi
 select indexes_are('app', 'chat_messages', '{chat_messages_pkey,chat_messages_session_idx,chat_messages_thread_idx,chat_messages_client_message_idx}'::name[]);
 select indexes_are('app', 'chat_tool_events', '{chat_tool_events_pkey,chat_tool_events_session_idx,chat_tool_events_thread_idx}'::name[]);
 select indexes_are('app', 'session_events', '{session_events_pkey}'::name[]);
-select indexes_are('app', 'session_uploads', '{session_uploads_pkey,session_uploads_session_idx,session_uploads_content_idx}'::name[]);
-select indexes_are('app', 'session_upload_contents', '{session_upload_contents_pkey}'::name[]);
+select indexes_are('app', 'session_uploads', '{session_uploads_pkey,session_uploads_session_idx,session_uploads_content_idx,session_uploads_stored_idx}'::name[]);
+select indexes_are('app', 'upload_chunks', '{upload_chunks_pkey}'::name[]);
+select indexes_are('app', 'upload_contents', '{upload_contents_pkey}'::name[]);
+select indexes_are('app', 'upload_content_chunks', '{upload_content_chunks_pkey,upload_content_chunks_chunk_idx}'::name[]);
+select indexes_are('app', 'upload_retention', '{upload_retention_pkey}'::name[]);
 select indexes_are('app', 'session_repo_bindings', '{session_repo_bindings_pkey}'::name[]);
 select indexes_are('app', 'todos', '{todos_pkey,todos_session_idx}'::name[]);
 select indexes_are('app', 'ui_settings', '{ui_settings_pkey}'::name[]);
@@ -66,6 +69,8 @@ select set_eq(
         'app.chat_tool_events_thread_idx btree (account_id, session_id, thread_id) WHERE (thread_id IS NOT NULL)',
         'app.session_uploads_session_idx btree (account_id, session_id, stored_at, id)',
         'app.session_uploads_content_idx btree (account_id, content_sha256)',
+        'app.session_uploads_stored_idx btree (account_id, stored_at, id)',
+        'app.upload_content_chunks_chunk_idx btree (account_id, chunk_sha256)',
         'app.todos_session_idx btree (account_id, session_id, created_at, id)',
         'app.misalignments_session_idx btree (account_id, session_id, created_at, id)',
         'app.hook_decisions_session_idx btree (account_id, session_id, created_at, id)',

@@ -1,12 +1,15 @@
 -- Rows of timelines, uploads, bindings, todos, settings, misalignments and hook decisions: good ones come in, every constraint refuses a bad one.
 begin;
-select plan(99);
+select plan(130);
 
 insert into tests.good_row (target, fields)
 values
 ('app.session_events', '{"account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-1", "event_index": 7, "event_type": "message", "payload": {}, "row_version": 1}'),
 ('app.session_uploads', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "upload-new", "session_id": "session-1", "original_name": "rollout.jsonl", "size_bytes": 0, "source": "upload", "stored_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'::jsonb || jsonb_build_object('content_sha256', sha256(''))),
-('app.session_upload_contents', '{"account_id": "00000000-0000-4000-8000-00000000000a", "chunk_index": 7, "encoding": "identity", "chunk": "\\x00"}'::jsonb || jsonb_build_object('content_sha256', sha256('\x00'))),
+('app.upload_chunks', '{"account_id": "00000000-0000-4000-8000-00000000000a", "size_bytes": 1, "encoding": "identity", "chunk": "\\x00", "stored_at": "2026-01-01T00:00:00Z"}'::jsonb || jsonb_build_object('sha256', sha256('\x00'))),
+('app.upload_contents', '{"account_id": "00000000-0000-4000-8000-00000000000a", "size_bytes": 2, "chunk_count": 2, "stored_at": "2026-01-01T00:00:00Z"}'::jsonb || jsonb_build_object('sha256', sha256('two'))),
+('app.upload_content_chunks', '{"account_id": "00000000-0000-4000-8000-00000000000a", "chunk_index": 7, "byte_offset": 7}'::jsonb || jsonb_build_object('content_sha256', sha256('one'), 'chunk_sha256', sha256('one'))),
+('app.upload_retention', '{"account_id": "00000000-0000-4000-8000-00000000000a", "source": "external", "older_than": "1 day", "set_at": "2026-01-01T00:00:00Z"}'),
 ('app.session_repo_bindings', '{"account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-2", "asset_path": "", "root_dir": "/", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'),
 ('app.todos', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "todo-new", "session_id": "session-1", "body": "read", "completed": false, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'),
 ('app.ui_settings', '{"account_id": "00000000-0000-4000-8000-00000000000a", "profile_id": "profile-new", "settings": {}, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'),
@@ -24,12 +27,21 @@ values
 ('00000000-0000-4000-8000-00000000000a', 'session-2'),
 ('00000000-0000-4000-8000-00000000000b', 'session-1');
 
+select tests.keep_content(account.id, content.bytes) as kept
+from app.accounts as account
+cross join (values (''::bytea), ('one')) as content (bytes)
+where account.name in ('first', 'second');
+select tests.keep_content('00000000-0000-4000-8000-00000000000a', 'of one account');
+insert into app.upload_retention (account_id, source, older_than)
+values ('00000000-0000-4000-8000-00000000000b', 'external', '30 days');
+
 select lives_ok(
     $$
         select
             tests.keep('app.session_events', account || '{"event_index": 0}'),
             tests.keep('app.session_uploads', account || '{"id": "upload-1"}'),
-            tests.keep('app.session_upload_contents', account || '{"chunk_index": 0}'),
+            tests.keep('app.upload_chunks', account || jsonb_build_object('chunk', '\x01'::bytea, 'sha256', sha256('\x01'))),
+            tests.keep('app.upload_contents', account || jsonb_build_object('sha256', sha256('there'))),
             tests.keep('app.session_repo_bindings', account || '{"session_id": "session-1"}'),
             tests.keep('app.todos', account || '{"id": "todo-1"}'),
             tests.keep('app.ui_settings', account || '{"profile_id": "profile-1"}'),
@@ -70,18 +82,52 @@ values
 ('app.session_uploads', '{"origin": "codex"}', 'accepted', 'origin codex is accepted'),
 ('app.session_uploads', '{"origin": "gemini-cli"}', 'accepted', 'origin gemini-cli is accepted'),
 ('app.session_uploads', '{"origin": "gemini"}', '23514 session_uploads_origin_check', 'an unknown origin is refused'),
+('app.session_uploads', jsonb_build_object('content_sha256', sha256('of nobody')), '23503 session_uploads_content_fkey', 'a content that is not there is refused'),
+('app.session_uploads', jsonb_build_object('account_id', '00000000-0000-4000-8000-00000000000b', 'content_sha256', sha256('of one account')), '23503 session_uploads_content_fkey', 'a content of another account is refused'),
+('app.session_uploads', '{"charset": "utf-16le"}', 'accepted', 'a charset is accepted'),
+('app.session_uploads', '{"charset": "latin-1"}', '23514 session_uploads_charset_check', 'an unknown charset is refused'),
 ('app.session_uploads', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 session_uploads_times_check', 'a change before it was stored is refused'),
 ('app.session_uploads', '{"row_version": 0}', '23514 session_uploads_row_version_check', 'row_version 0 is refused'),
 
-('app.session_upload_contents', '{}', 'accepted', 'a good row is accepted'),
-('app.session_upload_contents', '{"chunk_index": 0}', '23505 session_upload_contents_pkey', 'a chunk that is there already is refused'),
-('app.session_upload_contents', '{"account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 session_upload_contents_account_fkey', 'an account that does not exist is refused'),
-('app.session_upload_contents', '{"content_sha256": "\\x00"}', '23514 session_upload_contents_sha256_check', 'a SHA-256 of one byte is refused'),
-('app.session_upload_contents', '{"chunk_index": -1}', '23514 session_upload_contents_chunk_index_check', 'a negative place is refused'),
-('app.session_upload_contents', '{"encoding": "gzip"}', 'accepted', 'gzip is accepted'),
-('app.session_upload_contents', '{"encoding": "zstd"}', 'accepted', 'zstd is accepted'),
-('app.session_upload_contents', '{"encoding": "br"}', '23514 session_upload_contents_encoding_check', 'an unknown encoding is refused'),
-('app.session_upload_contents', '{"chunk": "\\x"}', '23514 session_upload_contents_chunk_check', 'an empty chunk is refused'),
+('app.upload_chunks', '{}', 'accepted', 'a good row is accepted'),
+('app.upload_chunks', jsonb_build_object('chunk', '\x01'::bytea, 'sha256', sha256('\x01')), '23505 upload_chunks_pkey', 'a chunk that is there already is refused'),
+('app.upload_chunks', '{"account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 upload_chunks_account_fkey', 'an account that does not exist is refused'),
+('app.upload_chunks', '{"encoding": "zstd", "sha256": "\\x00"}', '23514 upload_chunks_sha256_check', 'a SHA-256 of one byte is refused'),
+('app.upload_chunks', '{"encoding": "zstd", "size_bytes": 0}', '23514 upload_chunks_size_check', 'a chunk that holds nothing is refused'),
+('app.upload_chunks', '{"encoding": "zstd", "size_bytes": 4194304}', 'accepted', 'a chunk that holds 4 MiB is accepted'),
+('app.upload_chunks', '{"encoding": "zstd", "size_bytes": 4194305}', '23514 upload_chunks_size_check', 'a chunk that holds more is refused'),
+('app.upload_chunks', '{"encoding": "gzip"}', 'accepted', 'gzip is accepted'),
+('app.upload_chunks', '{"encoding": "zstd"}', 'accepted', 'zstd is accepted'),
+('app.upload_chunks', '{"encoding": "br"}', '23514 upload_chunks_encoding_check', 'an unknown encoding is refused'),
+('app.upload_chunks', '{"encoding": "zstd", "chunk": "\\x"}', '23514 upload_chunks_chunk_check', 'an empty chunk is refused'),
+('app.upload_chunks', jsonb_build_object('encoding', 'zstd', 'chunk', decode(repeat('00', 1025), 'hex')), 'accepted', 'a chunk that grew by 1 KiB in compressing is accepted'),
+('app.upload_chunks', jsonb_build_object('encoding', 'zstd', 'chunk', decode(repeat('00', 1026), 'hex')), '23514 upload_chunks_chunk_check', 'a chunk that grew by more is refused'),
+('app.upload_chunks', '{"chunk": "\\x01"}', '23514 upload_chunks_identity_check', 'bytes that are not what their SHA-256 says are refused'),
+('app.upload_chunks', '{"size_bytes": 2}', '23514 upload_chunks_identity_check', 'fewer bytes than it says are refused'),
+
+('app.upload_contents', '{}', 'accepted', 'a good row is accepted'),
+('app.upload_contents', jsonb_build_object('sha256', sha256('there')), '23505 upload_contents_pkey', 'a content that is there already is refused'),
+('app.upload_contents', '{"account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 upload_contents_account_fkey', 'an account that does not exist is refused'),
+('app.upload_contents', '{"sha256": "\\x00"}', '23514 upload_contents_sha256_check', 'a SHA-256 of one byte is refused'),
+('app.upload_contents', '{"size_bytes": -1}', '23514 upload_contents_size_check', 'a negative size is refused'),
+('app.upload_contents', '{"chunk_count": -1}', '23514 upload_contents_chunk_count_check', 'a negative count is refused'),
+('app.upload_contents', '{"size_bytes": 0}', '23514 upload_contents_chunk_count_check', 'chunks of an empty content are refused'),
+('app.upload_contents', '{"chunk_count": 0}', '23514 upload_contents_chunk_count_check', 'a content of bytes and no chunk is refused'),
+
+('app.upload_content_chunks', '{}', 'accepted', 'a good row is accepted'),
+('app.upload_content_chunks', '{"chunk_index": 0}', '23505 upload_content_chunks_pkey', 'a place that is taken is refused'),
+('app.upload_content_chunks', jsonb_build_object('content_sha256', sha256('of nobody')), '23503 upload_content_chunks_content_fkey', 'a content that is not there is refused'),
+('app.upload_content_chunks', jsonb_build_object('chunk_sha256', sha256('of nobody')), '23503 upload_content_chunks_chunk_fkey', 'a chunk that is not there is refused'),
+('app.upload_content_chunks', jsonb_build_object('account_id', '00000000-0000-4000-8000-00000000000b', 'content_sha256', sha256('of one account')), '23503 upload_content_chunks_content_fkey', 'a content of another account is refused'),
+('app.upload_content_chunks', jsonb_build_object('account_id', '00000000-0000-4000-8000-00000000000b', 'chunk_sha256', sha256('of one account')), '23503 upload_content_chunks_chunk_fkey', 'a chunk of another account is refused'),
+('app.upload_content_chunks', '{"chunk_index": -1}', '23514 upload_content_chunks_chunk_index_check', 'a negative place is refused'),
+('app.upload_content_chunks', '{"byte_offset": 6}', '23514 upload_content_chunks_byte_offset_check', 'an offset that leaves no byte for each chunk before it is refused'),
+
+('app.upload_retention', '{}', 'accepted', 'a good row is accepted'),
+('app.upload_retention', '{"account_id": "00000000-0000-4000-8000-00000000000b"}', '23505 upload_retention_pkey', 'a second row of an account and source is refused'),
+('app.upload_retention', '{"source": "found"}', '23514 upload_retention_source_check', 'an unknown source is refused'),
+('app.upload_retention', '{"account_id": "00000000-0000-4000-8000-00000000000f"}', '23503 upload_retention_account_fkey', 'an account that does not exist is refused'),
+('app.upload_retention', '{"older_than": "23:59:59"}', '23514 upload_retention_older_than_check', 'less than a day is refused'),
 
 ('app.session_repo_bindings', '{}', 'accepted', 'a good row is accepted'),
 ('app.session_repo_bindings', '{"session_id": "session-1"}', '23505 session_repo_bindings_pkey', 'a second binding of a session is refused'),

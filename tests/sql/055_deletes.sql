@@ -1,6 +1,6 @@
 -- What a delete takes along, what it only lets go of, and what it is refused for.
 begin;
-select plan(21);
+select plan(27);
 
 insert into app.accounts (id, name)
 values
@@ -29,10 +29,11 @@ values
 ('00000000-0000-4000-8000-00000000000a', 'tool-2', 'session-1', 'thread-2', 'search', 'pending', now());
 insert into app.session_events (account_id, session_id, event_index, event_type)
 values ('00000000-0000-4000-8000-00000000000a', 'session-1', 0, 'message');
+select tests.keep_content('00000000-0000-4000-8000-00000000000a', 'x');
+insert into app.upload_retention (account_id, source, older_than)
+values ('00000000-0000-4000-8000-00000000000a', 'upload', '30 days');
 insert into app.session_uploads (account_id, id, session_id, original_name, size_bytes, content_sha256, source)
 values ('00000000-0000-4000-8000-00000000000a', 'upload-1', 'session-1', 'log', 1, sha256('x'), 'upload');
-insert into app.session_upload_contents (account_id, content_sha256, chunk_index, encoding, chunk)
-values ('00000000-0000-4000-8000-00000000000a', sha256('x'), 0, 'identity', 'x');
 insert into app.session_repo_bindings (account_id, session_id, asset_path, root_dir)
 values ('00000000-0000-4000-8000-00000000000a', 'session-1', 'log', '/');
 insert into app.todos (account_id, id, session_id, body)
@@ -185,7 +186,6 @@ select results_eq(
     $$ values ('00000000-0000-4000-8000-00000000000a'::uuid, null::text) $$,
     'its uploads stay in their account, and belong to no session now'
 );
-delete from app.session_upload_contents;
 delete from app.todos;
 delete from legacy.import_batches;
 delete from legacy.kept_records;
@@ -196,13 +196,33 @@ select is(
     'session_uploads_account_fkey',
     'an account that only has an upload is not deleted'
 );
+select is(
+    pg_temp.refusal($$ delete from app.upload_contents $$),
+    'session_uploads_content_fkey',
+    'a content that an upload has is not deleted'
+);
+select is(
+    pg_temp.refusal($$ delete from app.upload_chunks $$),
+    'upload_content_chunks_chunk_fkey',
+    'a chunk that a content has is not deleted'
+);
 delete from app.session_uploads;
-insert into app.session_upload_contents (account_id, content_sha256, chunk_index, encoding, chunk)
-values ('00000000-0000-4000-8000-00000000000a', sha256('x'), 0, 'identity', 'x');
+delete from app.upload_retention;
 select is(
     pg_temp.refusal($$ delete from app.accounts where name = 'first' $$),
-    'session_upload_contents_account_fkey',
+    'upload_chunks_account_fkey',
     'an account that only has the content of an upload is not deleted'
+);
+select lives_ok('delete from app.upload_contents', 'a content that no upload has is deleted');
+select is_empty('select chunk_index from app.upload_content_chunks', 'its list of chunks is gone');
+select isnt_empty('select chunk from app.upload_chunks', 'its chunks stay');
+delete from app.upload_chunks;
+insert into app.upload_retention (account_id, source, older_than)
+values ('00000000-0000-4000-8000-00000000000a', 'upload', '30 days');
+select is(
+    pg_temp.refusal($$ delete from app.accounts where name = 'first' $$),
+    'upload_retention_account_fkey',
+    'an account that only has said how long its uploads are kept is not deleted'
 );
 
 select finish();

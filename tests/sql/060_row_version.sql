@@ -18,6 +18,7 @@ insert into app.chat_tool_events (account_id, id, session_id, thread_id, tool_na
 values ('00000000-0000-4000-8000-00000000000a', 'tool-1', 'session-1', 'thread-1', 'search', 'pending', now());
 insert into app.session_events (account_id, session_id, event_index, event_type)
 values ('00000000-0000-4000-8000-00000000000a', 'session-1', 0, 'message');
+select tests.keep_content('00000000-0000-4000-8000-00000000000a', 'x');
 insert into app.session_uploads (account_id, id, session_id, original_name, size_bytes, content_sha256, source)
 values ('00000000-0000-4000-8000-00000000000a', 'upload-1', 'session-1', 'log', 1, sha256('x'), 'upload');
 insert into app.session_repo_bindings (account_id, session_id, asset_path, root_dir)

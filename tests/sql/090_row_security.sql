@@ -1,6 +1,6 @@
 -- Row level security: on and forced on every table of data, and the policies, exactly.
 begin;
-select plan(28);
+select plan(31);
 
 select set_eq(
     $$
@@ -30,7 +30,10 @@ select policies_are('app', 'chat_messages', '{"An account reads its own messages
 select policies_are('app', 'chat_tool_events', '{"An account reads its own tool events and shared ones","An account reports tool events where it may edit","An account finishes tool events where it may edit","An account removes tool events where it may edit","Electric reads all tool events","The import finds any tool event","The import brings tool events in","The import replaces a tool event where it is told to"}'::name[]);
 select policies_are('app', 'session_events', '{"An account reads its own timeline entries and shared ones","An account writes timeline entries where it may edit","An account removes timeline entries where it may edit","Electric reads all timeline entries"}'::name[]);
 select policies_are('app', 'session_uploads', '{"An account reads its own uploads and shared ones","An account adds its own uploads","An account changes its own uploads","An account removes its own uploads","Electric reads all uploads"}'::name[]);
-select policies_are('app', 'session_upload_contents', '{"An account reads its own upload contents","An account adds its own upload contents","An account removes its own upload contents"}'::name[]);
+select policies_are('app', 'upload_chunks', '{"An account reads its own upload chunks","An account adds its own upload chunks","An account removes its own upload chunks"}'::name[]);
+select policies_are('app', 'upload_contents', '{"An account reads its own upload contents","An account adds its own upload contents","An account removes its own upload contents"}'::name[]);
+select policies_are('app', 'upload_content_chunks', '{"An account reads which chunks its own contents have","An account says which chunks its own contents have"}'::name[]);
+select policies_are('app', 'upload_retention', '{"An account reads its own upload retention","An account sets its own upload retention","An account ends its own upload retention"}'::name[]);
 select policies_are('app', 'session_repo_bindings', '{"An account reads its own repository bindings and shared ones","An account makes repository bindings where it may edit","An account changes repository bindings where it may edit","An account removes repository bindings where it may edit","Electric reads all repository bindings"}'::name[]);
 select policies_are('app', 'todos', '{"An account reads its own todos and shared ones","An account writes todos where it may edit","An account changes todos where it may edit","An account removes todos where it may edit","Electric reads all todos"}'::name[]);
 select policies_are('app', 'ui_settings', '{"An account reads its own settings","An account makes its own settings","An account changes its own settings","An account removes its own settings","Electric reads all settings"}'::name[]);
@@ -49,7 +52,8 @@ select is_empty(
         from pg_policy
         where polrelid::regclass::text not in (
             'app.accounts', 'app.sessions', 'app.session_members', 'app.chat_threads', 'app.chat_messages', 'app.chat_tool_events',
-            'app.session_events', 'app.session_uploads', 'app.session_upload_contents', 'app.session_repo_bindings', 'app.todos',
+            'app.session_events', 'app.session_uploads', 'app.session_repo_bindings', 'app.todos', 'app.upload_chunks', 'app.upload_contents',
+            'app.upload_content_chunks', 'app.upload_retention',
             'app.ui_settings', 'app.misalignments', 'app.hook_decisions',
             'legacy.import_runs', 'legacy.import_files', 'legacy.import_batches', 'legacy.kept_records', 'legacy.thread_claims',
             'legacy.made_threads', 'legacy.quarantine'

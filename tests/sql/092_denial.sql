@@ -7,8 +7,9 @@ insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-000000000001', 'session-1');
 insert into app.session_members (account_id, session_id, member_account_id, role)
 values ('00000000-0000-4000-8000-000000000001', 'session-1', '00000000-0000-4000-8000-00000000000b', 'owner');
-insert into app.session_upload_contents (account_id, content_sha256, chunk_index, encoding, chunk)
-values ('00000000-0000-4000-8000-000000000001', sha256('x'), 0, 'identity', 'x');
+select tests.keep_content('00000000-0000-4000-8000-000000000001', 'x');
+insert into app.upload_retention (account_id, source, older_than)
+values ('00000000-0000-4000-8000-000000000001', 'upload', '30 days');
 insert into app.chat_threads (account_id, id, session_id, mode, title, status)
 values ('00000000-0000-4000-8000-000000000001', 'thread-1', 'session-1', 'session', 'Session Coach', 'active');
 insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content)
@@ -44,7 +45,10 @@ values
 ('select id from app.accounts', '{app_user,authorizer}'),
 ('select member_account_id from app.session_members', '{app_user,authorizer}'),
 ('select session_id from app.memberships', '{app_user,authorizer}'),
-('select chunk from app.session_upload_contents', '{app_user}'),
+('select chunk from app.upload_chunks', '{app_user}'),
+('select sha256 from app.upload_contents', '{app_user}'),
+('select chunk_sha256 from app.upload_content_chunks', '{app_user}'),
+('select older_than from app.upload_retention', '{app_user}'),
 ('insert into app.sessions (account_id, id) values (''00000000-0000-4000-8000-000000000001'', ''session-2'')', '{app_user}'),
 ('update app.chat_threads set title = ''Mine''', '{app_user}'),
 ('delete from app.chat_messages', '{app_user}'),
@@ -72,7 +76,10 @@ select isnt_empty('select id from app.chat_messages', 'control: there is a messa
 select isnt_empty('select id from app.chat_threads', 'control: there is a thread');
 select isnt_empty('select id from app.accounts', 'control: there is an account');
 select isnt_empty('select member_account_id from app.session_members', 'control: there is a member');
-select isnt_empty('select chunk from app.session_upload_contents', 'control: there is the content of an upload');
+select isnt_empty('select chunk from app.upload_chunks', 'control: there is a chunk of an upload');
+select isnt_empty('select sha256 from app.upload_contents', 'control: there is the content of an upload');
+select isnt_empty('select chunk_sha256 from app.upload_content_chunks', 'control: it has a chunk');
+select isnt_empty('select older_than from app.upload_retention', 'control: it is said how long uploads are kept');
 select isnt_empty('select raw from legacy.quarantine', 'control: there is a quarantined record');
 select isnt_empty('select raw from legacy.staged_records', 'control: there is a staged record');
 select isnt_empty('select record_id from legacy.source_records', 'control: there is a batch with a record');

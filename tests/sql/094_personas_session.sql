@@ -73,7 +73,7 @@ select is(tests.columns_refused('app.session_events', 'insert'), 'row_version', 
 select is(tests.columns_refused('app.session_repo_bindings', 'insert'), 'row_version', 'app.session_repo_bindings: the columns that nobody writes who makes one');
 select is(tests.columns_refused('app.session_repo_bindings', 'update'), 'account_id, session_id, created_at, row_version, author_account_id', 'app.session_repo_bindings: the columns that nobody changes');
 select is(tests.columns_refused('app.session_uploads', 'insert'), 'id, row_version', 'app.session_uploads: the columns that nobody writes who adds one');
-select is(tests.columns_refused('app.session_uploads', 'update'), 'account_id, id, size_bytes, content_sha256, source, stored_at, source_path, row_version', 'app.session_uploads: the columns that nobody changes');
+select is(tests.columns_refused('app.session_uploads', 'update'), 'account_id, id, source, stored_at, source_path, row_version', 'app.session_uploads: the columns that nobody changes');
 select is(tests.columns_refused('app.todos', 'insert'), 'id, row_version', 'app.todos: the columns that nobody writes who writes one');
 select is(tests.columns_refused('app.todos', 'update'), 'account_id, id, session_id, created_at, row_version, author_account_id', 'app.todos: the columns that nobody changes');
 select is(tests.columns_refused('app.misalignments', 'insert'), 'id, row_version', 'app.misalignments: the columns that nobody writes who reports one');

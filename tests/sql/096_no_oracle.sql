@@ -1,7 +1,7 @@
 -- No constraint and no error tells whether a row is there that who asks may not see: each statement is tried while the hidden
 -- row is there, and again after the superuser has removed it; whoever asks must be told the same, word for word.
 begin;
-select plan(73);
+select plan(81);
 
 select tests.cast_personas();
 
@@ -53,6 +53,9 @@ insert into app.chat_threads (account_id, id, session_id, mode, title, status)
 values ('00000000-0000-4000-8000-00000000000a', 'thread-hidden', 'session-private', 'general', 'General', 'active');
 insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-00000000000b', 'session-of-b');
+insert into app.upload_chunks (account_id, sha256, size_bytes, encoding, chunk)
+values ('00000000-0000-4000-8000-00000000000b', sha256('of b'), 4, 'identity', 'of b');
+select tests.keep_content('00000000-0000-4000-8000-00000000000b', 'content of b');
 
 insert into try (persona, behaviour, told, statement, removal)
 values
@@ -80,7 +83,11 @@ values
 ('owner', 'a session of an id that another account uses', 'rows: 1', 'insert into app.sessions (account_id, id) values (''00000000-0000-4000-8000-00000000000a'', ''session-of-b'')', 'delete from app.sessions where id = ''session-of-b'''),
 ('owner', 'an upload of a session that another account has', '23503 / session_uploads_session_fkey', 'insert into app.session_uploads (account_id, session_id, original_name, size_bytes, content_sha256, source) values (''00000000-0000-4000-8000-00000000000a'', ''session-of-b'', ''x'', 1, sha256(''x''), ''upload'')', 'delete from app.sessions where id = ''session-of-b'''),
 ('owner', 'an upload moved to a session that another account has', '23503 / session_uploads_session_fkey', 'update app.session_uploads set session_id = ''session-of-b'' where id = ''upload''', 'delete from app.sessions where id = ''session-of-b'''),
-('owner', 'a content that another account has', 'rows: 1', 'insert into app.session_upload_contents (account_id, content_sha256, chunk_index, encoding, chunk) values (''00000000-0000-4000-8000-00000000000a'', sha256(''x''), 1, ''identity'', ''x'')', 'delete from app.session_upload_contents where account_id = ''00000000-0000-4000-8000-00000000000b'''),
+('owner', 'a chunk that another account has', 'rows: 1', 'insert into app.upload_chunks (account_id, sha256, size_bytes, encoding, chunk) values (''00000000-0000-4000-8000-00000000000a'', sha256(''of b''), 4, ''identity'', ''of b'')', 'delete from app.upload_chunks where sha256 = sha256(''of b'')'),
+('owner', 'an upload of a content that another account has', '23503 / session_uploads_content_fkey', 'insert into app.session_uploads (account_id, original_name, size_bytes, content_sha256, source) values (''00000000-0000-4000-8000-00000000000a'', ''x'', 4, sha256(''content of b''), ''upload'')', 'delete from app.upload_contents where sha256 = sha256(''content of b'')'),
+('owner', 'a content of a chunk that another account has', '23503 / upload_content_chunks_chunk_fkey', 'insert into app.upload_content_chunks (account_id, content_sha256, chunk_index, byte_offset, chunk_sha256) values (''00000000-0000-4000-8000-00000000000a'', sha256(''x''), 1, 1, sha256(''of b''))', 'delete from app.upload_chunks where sha256 = sha256(''of b'')'),
+('owner', 'which chunks are missing', 'rows: 1', 'select from api.missing_upload_chunks(array[sha256(''of b'')])', 'delete from app.upload_chunks where sha256 = sha256(''of b'')'),
+('owner', 'which chunks of another account are missing', 'rows: 1', 'select from api.missing_upload_chunks(array[sha256(''of b'')], ''00000000-0000-4000-8000-00000000000b'')', 'delete from app.upload_chunks where sha256 = sha256(''of b'')'),
 -- Anything, to a stranger.
 ('stranger', 'a session of another account', '42501 / new row', 'insert into app.sessions (account_id, id) values (''00000000-0000-4000-8000-00000000000b'', ''session-of-b'')', 'delete from app.sessions where id = ''session-of-b'''),
 ('stranger', 'a session of another account, where conflicts are passed over', '42501 / new row', 'insert into app.sessions (account_id, id) values (''00000000-0000-4000-8000-00000000000b'', ''session-of-b'') on conflict do nothing', 'delete from app.sessions where id = ''session-of-b'''),

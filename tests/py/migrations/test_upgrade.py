@@ -10,10 +10,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from harness.connections import Server, connect
 from harness.embedded.binaries import find_psql
+from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.files import discover
 from harness.migrations.runner import Migrator
 from harness.settings import SQL, Settings
 from harness.testing.servers import Databases
+from harness.uploads import read_upload
 
 OLD_BOOKS = """
     insert into legacy.import_runs (account_id, tool_version, finished_at)
@@ -31,6 +33,22 @@ OLD_BOOKS = """
         ('b', 'adopted', '{"threadId": {"reason": "thread_absent"}}', 1, 50),
         ('c', 'imported', '{}', 3, 150)
     ) as old (id, fate, mends, place, byte)
+"""
+
+OLD_UPLOADS = """
+    insert into app.accounts (id, name) values ('00000000-0000-4000-8000-00000000000b', 'other');
+    insert into app.session_uploads (
+        account_id, id, original_name, size_bytes, content_sha256, source
+    )
+    select id, 'upload-' || kept.size, 'log', kept.size, kept.sha256, 'upload'
+    from app.accounts
+    cross join (values (9, sha256('onetwoone')), (0, sha256(''))) as kept (size, sha256);
+    insert into app.session_upload_contents (
+        account_id, content_sha256, chunk_index, encoding, chunk
+    )
+    select id, sha256('onetwoone'), kept.place, 'identity', kept.chunk
+    from app.accounts
+    cross join (values (0, 'one'::bytea), (1, 'two'), (2, 'one')) as kept (place, chunk)
 """
 
 # A random token, new in every dump.
@@ -77,15 +95,20 @@ def test_step_by_step_equals_at_once(
     assert dump(empty_database, settings) == fresh
 
 
+def migrate_before(number: str, server: Server, settings: Settings, folder: Path) -> None:
+    """Bring a database to the state before a migration."""
+    for file in discover(SQL):
+        if file.kind == "versioned" and Path(file.name).name < number:
+            target = folder / file.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(file.text)
+    Migrator(settings, folder).apply(server)
+
+
 def test_what_an_older_version_imported_stays_in_the_books(
     empty_database: Server, settings: Settings, tmp_path: Path
 ) -> None:
-    for file in discover(SQL):
-        if file.kind == "versioned" and Path(file.name).name < "0008":
-            target = tmp_path / file.name
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(file.text)
-    Migrator(settings, tmp_path).apply(empty_database)
+    migrate_before("0008", empty_database, settings, tmp_path)
     with connect(empty_database, "test") as connection:
         connection.execute(OLD_BOOKS)
     Migrator(settings).apply(empty_database)
@@ -106,6 +129,60 @@ def test_what_an_older_version_imported_stays_in_the_books(
         assert connection.execute(
             "select record_id, mends, raw, ordinal from legacy.kept_records"
         ).fetchall() == [("b", {"threadId": {"reason": "thread_absent"}}, None, 1)]
+
+
+def test_what_an_older_version_had_of_uploads_can_be_read(
+    empty_database: Server, settings: Settings, tmp_path: Path
+) -> None:
+    migrate_before("0011", empty_database, settings, tmp_path)
+    with connect(empty_database, "test") as connection:
+        connection.execute(OLD_UPLOADS)
+    Migrator(settings).apply(empty_database)
+    with connect(empty_database, "test") as connection:
+        rows = connection.execute("select id from app.accounts").fetchall()
+        assert len(rows) == 2
+        for (account_id,) in rows:
+            pieces = read_upload(connection, account_id, "upload-9")
+            assert list(pieces) == [b"one", b"two", b"one"]
+            assert list(read_upload(connection, account_id, "upload-0")) == []
+        chunks = connection.execute("select from app.upload_chunks").fetchall()
+        assert len(chunks) == 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "update app.session_upload_contents set encoding = 'zstd'",
+            "has compressed chunks",
+        ),
+        (
+            "delete from app.session_upload_contents where chunk_index = 2",
+            "whose content is not there, or not whole",
+        ),
+        (
+            "update app.session_upload_contents set chunk_index = 3 where chunk_index = 2",
+            "whose content is not there, or not whole",
+        ),
+        (
+            "delete from app.session_upload_contents",
+            "whose content is not there, or not whole",
+        ),
+    ],
+)
+def test_what_can_not_be_taken_over_of_uploads_is_said(
+    empty_database: Server, settings: Settings, tmp_path: Path, change: str, said: str
+) -> None:
+    migrate_before("0011", empty_database, settings, tmp_path)
+    with connect(empty_database, "test") as connection:
+        connection.execute(OLD_UPLOADS)
+        connection.execute(change)
+    with pytest.raises(SessionbaseError) as caught:
+        Migrator(settings).apply(empty_database)
+    assert caught.value.code == ExitCode.MIGRATION_FAILED
+    assert said in caught.value.excerpt
+    with connect(empty_database, "test") as connection:
+        assert connection.execute("select from app.session_uploads").fetchall()
 
 
 def test_applied_again_equals_applied_once(

@@ -178,8 +178,10 @@ class Choices:
             return f"{inside}|{self.dice.randrange(5)}"
         if table == "app.session_repo_bindings":
             return inside
-        if table in {"app.ui_settings", "app.session_upload_contents"}:
-            return f"{account}|{self.dice.randrange(9)}"
+        if table in {"app.ui_settings", "app.upload_retention"}:
+            profiles = [str(number) for number in range(9)]
+            sources = ["upload", "bundled", "external"]
+            return f"{account}|{self.one_of(*(profiles if 'settings' in table else sources))}"
         return f"{account}|{self._tag()}"
 
     def _tag(self) -> str:

@@ -106,13 +106,6 @@ TABLES: dict[str, Table] = {
         authored=True,
         filling={"asset_path": "'x'", "root_dir": "'x'"},
     ),
-    "app.session_upload_contents": Table(
-        "chunk_index",
-        session=None,
-        version=NO_VERSION,
-        times=(),
-        filling={"content_sha256": DIGEST, "encoding": "'identity'", "chunk": "'x'"},
-    ),
     UPLOADS: Table(
         "original_name",
         made_id=True,
@@ -121,6 +114,9 @@ TABLES: dict[str, Table] = {
     ),
     "app.todos": Table("body", made_id=True, authored=True),
     "app.ui_settings": Table("profile_id", session=None),
+    "app.upload_retention": Table(
+        "source", session=None, version=NO_VERSION, times=(), filling={"older_than": "'30 days'"}
+    ),
 }
 
 

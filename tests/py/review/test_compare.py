@@ -211,7 +211,7 @@ DEVIATIONS: dict[str, tuple[LiteralString, tuple[str, str, str]]] = {
         ("view-barrier", "legacy.source_records", ""),
     ),
     "a publication": (
-        "create publication leak for table app.session_upload_contents",
+        "create publication leak for table app.upload_chunks",
         ("publication", "leak", ""),
     ),
     "a publication of everything": (

@@ -250,13 +250,22 @@ begin
     insert into app.todos (account_id, id, session_id, body)
     select account_id, coalesce('todo-' || session_id, 'todo'), session_id, 'of ' || name
     from tests.place;
+    perform
+        tests.keep_content(account_id, 'x'),
+        tests.keep_content(account_id, '')
+    from tests.place
+    where session_id is null;
+    insert into app.upload_chunks (account_id, sha256, size_bytes, encoding, chunk)
+    select account_id, sha256('in no content'), 13, 'identity', 'in no content'
+    from tests.place
+    where session_id is null;
+    insert into app.upload_retention (account_id, source, older_than)
+    select account_id, 'upload', '30 days'
+    from tests.place
+    where session_id is null;
     insert into app.session_uploads (account_id, id, session_id, original_name, size_bytes, content_sha256, source)
     select account_id, coalesce('upload-' || session_id, 'upload'), session_id, 'log', 1, sha256('x'), 'upload'
     from tests.place;
-    insert into app.session_upload_contents (account_id, content_sha256, chunk_index, encoding, chunk)
-    select account_id, sha256('x'), 0, 'identity', 'x'
-    from tests.place
-    where session_id is null;
     insert into app.ui_settings (account_id, profile_id)
     select account_id, 'profile'
     from tests.place
