@@ -86,8 +86,9 @@ begin
         append_message.evidence,
         append_message.context_events,
         v_author,
-        v_now,
-        v_now
+        -- A message that plain SQL wrote may have microseconds.
+        date_trunc('milliseconds', v_now),
+        date_trunc('milliseconds', v_now)
     )
     on conflict (account_id, session_id, thread_id, client_message_id) where client_message_id is not null do nothing
     returning app.txid(), chat_messages.* into v_message;
@@ -118,7 +119,7 @@ begin
         from app.chat_threads as thread
         where thread.account_id = p_account_id
             and thread.id = p_thread_id
-            and (thread.session_id <> p_session_id or thread.mode <> p_mode)
+            and (thread.session_id is distinct from p_session_id or thread.mode <> p_mode)
     ) then
         raise exception 'thread "%" is of another session or mode', p_thread_id
             using
@@ -172,12 +173,15 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_edge timestamptz;
+    -- Computed here: in the query, coalesce() of what a call gives counts as no function that may be asked before a policy, so
+    -- its result would be no index condition.
+    v_edge_at timestamptz := case when p_before_id is null and not coalesce(p_newest, false) then '-infinity' else 'infinity' end;
+    v_edge_id text := coalesce(p_after_id, p_before_id, '');
 begin
     perform app.check_page_size(p_page_size);
     perform app.check_cursors(p_after_id, p_before_id, p_newest);
     if coalesce(p_after_id, p_before_id) is not null then
-        v_edge := app.message_place(p_account_id, p_thread_id, coalesce(p_after_id, p_before_id));
+        v_edge_at := app.message_place(p_account_id, p_thread_id, coalesce(p_after_id, p_before_id));
     end if;
 
     if p_before_id is null and not coalesce(p_newest, false) then
@@ -188,7 +192,7 @@ begin
             and message.thread_id = p_thread_id
             and (p_session_id is null or message.session_id = p_session_id)
             and (p_mode is null or message.mode = p_mode)
-            and (message.created_at, message.id) > (coalesce(v_edge, '-infinity'), coalesce(p_after_id, ''))
+            and (message.created_at, message.id) > (v_edge_at, v_edge_id)
         order by message.created_at, message.id
         limit p_page_size;
     else
@@ -201,7 +205,7 @@ begin
                 and message.thread_id = p_thread_id
                 and (p_session_id is null or message.session_id = p_session_id)
                 and (p_mode is null or message.mode = p_mode)
-                and (message.created_at, message.id) < (coalesce(v_edge, 'infinity'), coalesce(p_before_id, ''))
+                and (message.created_at, message.id) < (v_edge_at, v_edge_id)
             order by message.created_at desc, message.id desc
             limit p_page_size
         ) as page
@@ -280,11 +284,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_message.account_id, app.current_account_id());
 begin
     return query
     select message.*
     from app.chat_messages as message
-    where account_id = coalesce(get_message.account_id, app.current_account_id())
+    where account_id = v_account
         and id = get_message.message_id;
 end;
 $$;
@@ -358,7 +364,10 @@ begin
     where account_id = v_account
         and thread_id = delete_thread_messages.thread_id;
 
-    select app.txid(), thread.*
+    -- Where there was no message to remove, nothing is written, and the transaction does not come round.
+    select
+        case when found then app.txid() else thread.xmin::text::bigint end,
+        thread.*
     into v_thread
     from app.chat_threads as thread
     where account_id = v_account

@@ -47,11 +47,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_session.account_id, app.current_account_id());
 begin
     return query
     select session.*
     from app.sessions as session
-    where account_id = coalesce(get_session.account_id, app.current_account_id())
+    where account_id = v_account
         and id = get_session.session_id;
 end;
 $$;
@@ -66,16 +68,14 @@ as $$
 #variable_conflict use_column
 declare
     v_me uuid := app.current_account_id();
-    v_after_time timestamptz;
-    v_after_account uuid;
-    v_after_id text;
+    v_after record;
+    v_until timestamptz;
 begin
     perform app.check_page_size(list_sessions.page_size);
-    if list_sessions.after is not null then
-        v_after_time := app.cursor_part(list_sessions.after, 0)::timestamptz;
-        v_after_account := app.cursor_part(list_sessions.after, 1)::uuid;
-        v_after_id := app.cursor_part(list_sessions.after, 2);
-    end if;
+    v_after := app.read_cursor(list_sessions.after);
+    -- Computed here, so that the query can ask an index for it: coalesce() there counts as no function that may be asked before
+    -- a policy.
+    v_until := coalesce(v_after.changed_at, 'infinity');
 
     return query
     with own as (
@@ -84,11 +84,11 @@ begin
             session.*
         from app.sessions as session
         where session.account_id = v_me
-            and session.updated_at <= coalesce(v_after_time, 'infinity')
+            and session.updated_at <= v_until
             and (
                 list_sessions.after is null
-                or session.updated_at < v_after_time
-                or (session.account_id, session.id) > (v_after_account, v_after_id)
+                or session.updated_at < v_after.changed_at
+                or (session.account_id, session.id) > (v_after.account_id, v_after.id)
             )
         order by session.updated_at desc, session.id
         limit list_sessions.page_size
@@ -102,11 +102,11 @@ begin
         inner join app.sessions as session
             on membership.account_id = session.account_id
             and membership.session_id = session.id
-        where session.updated_at <= coalesce(v_after_time, 'infinity')
+        where session.updated_at <= v_until
             and (
                 list_sessions.after is null
-                or session.updated_at < v_after_time
-                or (session.account_id, session.id) > (v_after_account, v_after_id)
+                or session.updated_at < v_after.changed_at
+                or (session.account_id, session.id) > (v_after.account_id, v_after.id)
             )
     ),
 
@@ -137,11 +137,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(list_members.account_id, app.current_account_id());
 begin
     return query
     select member.*
     from app.session_members as member
-    where account_id = coalesce(list_members.account_id, app.current_account_id())
+    where account_id = v_account
         and session_id = list_members.session_id
     order by member_account_id;
 end;
