@@ -3,7 +3,7 @@
 set local role sessionbase_owner;
 
 create or replace function api.recognize_log(head text[])
-returns table (format text, log_id text, began_at timestamptz)
+returns setof api.recognized_log
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -237,7 +237,7 @@ create or replace function api.add_session_events(
     settled_count bigint,
     settled_bytes bigint,
     settled_sha256 bytea,
-    expected_row_version bigint,
+    expected_row_version bigint default null,
     account_id uuid default null
 )
 returns api.session_log
@@ -258,7 +258,7 @@ begin
     from app.session_logs
     where account_id = v_account
         and session_id = add_session_events.session_id
-        and row_version = add_session_events.expected_row_version
+        and (add_session_events.expected_row_version is null or row_version = add_session_events.expected_row_version)
     for no key update;
     if not found then
         perform app.refuse_write('app.session_logs', 'session log', v_account, add_session_events.session_id, add_session_events.expected_row_version, 'session_id');
@@ -352,14 +352,14 @@ begin
     return v_log;
 end;
 $$;
-comment on function api.add_session_events(text, text[], bigint[], text[], bigint, bigint, bytea, bigint, uuid) is 'Reads the next lines of a log into the timeline, and notes how far the log is settled with them. A line that is no JSON object is an entry of type broken with its text, and its place and the reason in payload. faults has for each line null, or what the client saw: unfinished (no line feed yet), too_large (the text is its begin), damaged, cut_off.';
+comment on function api.add_session_events(text, text[], bigint[], text[], bigint, bigint, bytea, bigint, uuid) is 'Reads the next lines of a log into the timeline, and notes how far the log is settled with them. A line that is no JSON object is an entry of type broken with its text, and its place and the reason in payload. Without expected_row_version a call that is repeated adds its lines twice. faults has for each line null, or what the client saw: unfinished (no line feed yet), too_large (the text is its begin), damaged, cut_off.';
 
 create or replace function api.finish_session_log(
     session_id text,
     upload_id text,
     size_bytes bigint,
     content_sha256 bytea,
-    expected_row_version bigint,
+    expected_row_version bigint default null,
     account_id uuid default null
 )
 returns api.session_log
@@ -376,7 +376,7 @@ begin
     from app.session_logs
     where account_id = v_account
         and session_id = finish_session_log.session_id
-        and row_version = finish_session_log.expected_row_version
+        and (finish_session_log.expected_row_version is null or row_version = finish_session_log.expected_row_version)
     for no key update;
     if not found then
         perform app.refuse_write('app.session_logs', 'session log', v_account, finish_session_log.session_id, finish_session_log.expected_row_version, 'session_id');

@@ -111,6 +111,12 @@ create type api.session_log as (
     updated_at timestamptz,
     row_version bigint
 );
+create type api.recognized_log as (
+    format text,
+    log_id text,
+    began_at timestamptz
+);
+comment on type api.recognized_log is 'What a log says it is: its format, its own id if it has one, and when it began.';
 comment on type api.session_log is 'How far the log of a session has been read, and the transaction that read it.';
 
 -- 3. Timelines are large, and compressing them is most of the work of reading a log: lz4, where the server has it, is several

@@ -34,6 +34,7 @@ select set_eq(
         'api.listed_thread',
         'api.message',
         'api.misalignment',
+        'api.recognized_log',
         'api.repo_binding',
         'api.session',
         'api.session_log',

@@ -1,6 +1,6 @@
 -- Session logs by function: what is read into a timeline, how a log is known again, and what is refused and why.
 begin;
-select plan(63);
+select plan(62);
 
 select tests.cast_personas();
 
@@ -46,25 +46,6 @@ return (
     where
         account_id = '00000000-0000-4000-8000-00000000000a'
         and session_id = p_session_id
-);
-
-select is(
-    (
-        select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum)
-        from pg_attribute
-        where
-            attrelid = 'api.session_log'::regclass
-            and attnum > 0
-    ),
-    'txid bigint, ' || (
-        select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum)
-        from pg_attribute
-        where
-            attrelid = 'app.session_logs'::regclass
-            and attnum > 0
-            and not attisdropped
-    ),
-    'api.session_log is the transaction and every column of app.session_logs'
 );
 
 -- A new log.
