@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -161,33 +162,38 @@ class _Reader:
         """Read a log's entries from where they are not settled, and store its bytes."""
         known, keeps = plan.known, plan.status != "rewritten"
         start = known.settled if known and keeps else BEGIN
-        books = self._books
+        books, about = self._books, self._about(log, kind, source_path)
         with ahead(log.batches(start)) as batches:
-            first = next(batches, None)
-            with books.writing():
+            first, second = next(batches, None), next(batches, None)
+            # A log of one batch comes in at once, or not at all.
+            with books.writing(lasting=second is None):
                 now = books.begin(log, kind, source_path, known, keeps_settled=keeps)
                 if first:
                     now = books.add(now, first)
-            for batch in batches:
+                if second is None:
+                    now = books.finish(now, self._put_content(log, plan), about)
+            for batch in chain([second] if second else [], batches):
                 tell(min(batch.settled.size_bytes, log.size_bytes))
                 with books.writing():
                     now = books.add(now, batch)
-        about = self._about(log, kind, source_path)
-        content = self._put_content(log)
-        if not log.sha256 == plan.sha256 == content.sha256:
-            raise _changed()
-        with books.writing(lasting=True):
-            now = books.finish(now, content, about)
+        if second:
+            content = self._put_content(log, plan)
+            with books.writing(lasting=True):
+                now = books.finish(now, content, about)
         result = _result(log, kind, plan, now)
         result.added = now.event_count - (known.event_count if known and keeps else 0)
         if now.broken_count:
             result.broken = books.broken(now, start.count)
         return result
 
-    def _put_content(self, log: Log) -> Content:
+    def _put_content(self, log: Log, plan: _Plan) -> Content:
+        """Store the bytes of a log, whose entries have been read. Raises what _changed() says."""
         with log.path.open("rb", buffering=0) as stream:
             upto = io.BufferedReader(_UpTo(stream, log.size_bytes))
-            return put_content(self._books.connection, self._books.account_id, upto)
+            content = put_content(self._books.connection, self._books.account_id, upto)
+        if not log.sha256 == plan.sha256 == content.sha256:
+            raise _changed()
+        return content
 
     def _about(self, log: Log, kind: Kind, source_path: str) -> dict[str, Any]:
         modified = datetime.fromtimestamp(log.path.stat().st_mtime, UTC)
