@@ -3,6 +3,7 @@
 `invoke --list` shows them, `invoke --help NAME` their options.
 """
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -35,6 +36,10 @@ from harness.psql import run_psql
 from harness.reset import reset as reset_database
 from harness.review.paper import ask_for, put_on_paper, report_on_paper
 from harness.review.review import review as review_database
+from harness.session_logs.finding import USUAL
+from harness.session_logs.ingest import ingest_logs
+from harness.session_logs.results import IngestRequest
+from harness.session_logs.showing import report_ingest
 from harness.targets import bring_up_to_date, target
 from harness.upload_files import StoreRequest, report_stored, store_file, write_content
 
@@ -206,6 +211,45 @@ def verify_import(
     with console.progress() as tell:
         result = verify_folder(server, request, tell)
     return report_verification(result, as_json=json)
+
+
+@task(
+    iterable=["path"],
+    help={
+        "path": "A session log, or a folder with some; may be given again and again, or as what "
+        "follows --. Without one, ~/.codex/sessions.",
+        "account": "Name or id of the account to read them into, where there are several.",
+        "bundled": "They were shipped with a viewer, and not found on disk.",
+        "dry-run": "Say what would be done, and do nothing.",
+        "wait": "How many seconds to wait for another run that reads the same log.",
+        **_JSON,
+    },
+)
+@command
+def ingest_sessions(  # noqa: PLR0913, PLR0917 - its options
+    context: Context,
+    path: list[str],
+    account: str = "",
+    bundled: bool = False,
+    dry_run: bool = False,
+    wait: int = 10,
+    json: bool = False,
+) -> ExitCode:
+    """Read the logs that agents left on disk. Interrupted, the same command goes on."""
+    paths = [*path, *_rest(context)] or [str(USUAL)]
+    request = IngestRequest(
+        [Path(each) for each in paths],
+        account or None,
+        bundled=bundled,
+        dry_run=dry_run,
+        wait_s=wait,
+    )
+    known = settings.load()
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=not dry_run)
+    with console.watching() as watch:
+        result = ingest_logs(server, request, watch)
+    return report_ingest(result, as_json=json)
 
 
 @task(
@@ -414,6 +458,11 @@ def reset(_: Context, database: str = "") -> None:
     console.say(reset_database(settings.load(), database or None, _ask))
 
 
+def _rest(context: Context) -> list[str]:
+    """Return the words behind --. invoke joins them, so that a blank in one would part it."""
+    return sys.argv[sys.argv.index("--") + 1 :] if context.remainder else []
+
+
 def _embedded(known: settings.Settings) -> EmbeddedPostgres:
     if known.database_url:
         raise SessionbaseError(
@@ -436,6 +485,7 @@ ns = Collection(
     import_legacy,
     export_legacy,
     verify_import,
+    ingest_sessions,
     store_upload,
     read_upload,
     test,

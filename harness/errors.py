@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     NO_ACCOUNT = 35
     IMPORT_FAILED = 36
     DIFFERENT = 37
+    LOGS_REFUSED = 38
     MISSING_TOOL = 40
     REFUSED = 41
     NO_TESTS = 42

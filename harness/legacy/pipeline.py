@@ -5,11 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 import psycopg
 
 from harness.connections import Connection
 from harness.legacy.staging import StagedBatch
+
+_Batch = TypeVar("_Batch")
 
 _AHEAD = 1
 _LOOK_S = 0.1
@@ -20,17 +23,17 @@ class _Stopped(Exception):  # noqa: N818 - it ends a thread, and nobody else see
     """Another thread has failed, or the user has had enough."""
 
 
-class _Reader:
+class _Reader(Generic[_Batch]):
     """Reads batches in a thread of its own, one ahead of who takes them."""
 
-    def __init__(self, batches: Iterator[StagedBatch]) -> None:
+    def __init__(self, batches: Iterator[_Batch]) -> None:
         self._batches = batches
-        self._waiting: queue.Queue[StagedBatch | BaseException | None] = queue.Queue(_AHEAD)
+        self._waiting: queue.Queue[_Batch | BaseException | None] = queue.Queue(_AHEAD)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
         self._thread.start()
 
-    def given(self) -> Iterator[StagedBatch]:
+    def given(self) -> Iterator[_Batch]:
         """Give the batches; raise what reading them raised."""
         while (item := self._waiting.get()) is not None:
             if isinstance(item, BaseException):
@@ -52,7 +55,7 @@ class _Reader:
         except BaseException as error:  # noqa: BLE001 - raised again by who asks for a batch
             self._put(error)
 
-    def _put(self, item: StagedBatch | BaseException | None) -> None:
+    def _put(self, item: _Batch | BaseException | None) -> None:
         while not self._stop.is_set():
             try:
                 self._waiting.put(item, timeout=_LOOK_S)
@@ -62,7 +65,7 @@ class _Reader:
 
 
 @contextmanager
-def ahead(batches: Iterator[StagedBatch]) -> Iterator[Iterator[StagedBatch]]:
+def ahead(batches: Iterator[_Batch]) -> Iterator[Iterator[_Batch]]:
     """Give the same batches, read and made ready ahead of time.
 
     What the reading raises is raised where the batch would have been.

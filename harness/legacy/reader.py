@@ -185,6 +185,7 @@ class RecordFile:
 
     batch_bytes, batch_records: a batch with so much is closed.
     window_bytes: how much is read at once. large, most: in place of LARGE and MOST.
+    array_at: where the array begins, if that is known; what is before it is passed over.
     size_bytes: of the whole file, from when reading began. count: elements so far, with those
     that a resume point passed over. faults: of the file, each code once.
     """
@@ -198,6 +199,7 @@ class RecordFile:
         window_bytes: int = _WINDOW,
         large: int = LARGE,
         most: int = MOST,
+        array_at: int | None = None,
     ) -> None:
         self.path = path
         self.size_bytes = 0
@@ -208,6 +210,7 @@ class RecordFile:
         self._window_bytes = window_bytes
         self._large = large
         self._most = most
+        self._array_at = array_at
         self._source: _Source | None = None
         self._begin()
 
@@ -292,6 +295,8 @@ class RecordFile:
 
     def _splitter(self, source: "_Source") -> "_Splitter":
         begin, whole = 0, min(self._large, self._most)
+        if self._array_at is not None:
+            return _ArraySplitter(source, self._array_at + 1, whole, self._note)
         if source.cut(0, len(_BOM)) == _BOM:
             begin = len(_BOM)
             self._note("byte_order_mark", 0)

@@ -159,6 +159,10 @@ def _event(place: Place) -> Values:
     return {**_in_session(place), "event_index": 0, "event_type": "message"}
 
 
+def _log(place: Place) -> Values:
+    return {**_in_session(place), "format": "codex", "source_path": "/l", **_times("created_at")}
+
+
 def _binding(place: Place) -> Values:
     return {
         **_in_session(place),
@@ -309,6 +313,7 @@ _TABLES: dict[str, tuple[Callable[[Place], Values], tuple[Place, ...]]] = {
     "app.hook_decisions": (_hook_decision, _SESSIONS),
     "app.misalignments": (_misalignment, _SESSIONS),
     "app.session_events": (_event, _SESSIONS),
+    "app.session_logs": (_log, _SESSIONS),
     "app.session_repo_bindings": (_binding, _SESSIONS),
     "app.todos": (_todo, (*_SESSIONS, NO_SESSION)),
     "app.upload_chunks": (_chunk, _ACCOUNTS),

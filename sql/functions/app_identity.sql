@@ -147,6 +147,12 @@ when (pg_has_role('app_user', 'usage'))
 execute function app.require_account();
 
 create or replace trigger require_account
+before insert or update or delete on app.session_logs
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();
+
+create or replace trigger require_account
 before insert or update or delete on app.session_uploads
 for each statement
 when (pg_has_role('app_user', 'usage'))

@@ -44,6 +44,10 @@ before update on app.session_events
 for each row execute function app.raise_row_version();
 
 create or replace trigger raise_row_version
+before update on app.session_logs
+for each row execute function app.raise_row_version();
+
+create or replace trigger raise_row_version
 before update on app.session_uploads
 for each row execute function app.raise_row_version();
 

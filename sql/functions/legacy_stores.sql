@@ -1100,7 +1100,7 @@ begin
                         'lastMessageAt',
                         to_jsonb(legacy.json_time(thread.last_message_at)),
                         case
-                            when legacy.is_time(claim.record ->> 'lastMessageAt')
+                            when app.is_time(claim.record ->> 'lastMessageAt')
                                 then (claim.record ->> 'lastMessageAt')::timestamptz is distinct from thread.last_message_at
                             else claim.record ->> 'lastMessageAt' is not null or thread.last_message_at is not null
                         end

@@ -1,6 +1,6 @@
 -- app.sessions: what threads, messages, tool events and timelines belong to.
 -- Who may: an account reads its own sessions and those shared with it, makes and removes its own, and notes in those it may edit
--- that something changed.
+-- that something changed, and what its log says of it.
 -- The import functions make the sessions they meet, and widen their times to hold what came in.
 -- Triggers note when something in a session changed, as bookkeeper.
 -- Electric reads all of it, for it serves every account; the gatekeeper decides who gets which of it.
@@ -93,7 +93,9 @@ with check (true);
 
 grant select, delete on app.sessions to app_user;
 grant insert (account_id, id, created_at, updated_at) on app.sessions to app_user;
-grant update (updated_at) on app.sessions to app_user;
+grant update (
+    updated_at, cwd, repository_url, branch, commit_hash, originator, cli_version
+) on app.sessions to app_user;
 grant select on app.sessions to electric_read;
 grant select on app.sessions to import_definer;
 grant insert (account_id, id, created_at, updated_at) on app.sessions to import_definer;

@@ -5,7 +5,7 @@ select plan(27);
 -- Schemas tap (pgTAP) and tests (what our tests share) are of the tests only. schemas_are leaves out pg_* and information_schema by itself.
 select schemas_are('{app,api,legacy,sync,ops,public,tap,tests}'::name[]);
 
-select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_uploads,upload_chunks,upload_contents,upload_content_chunks,upload_retention,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions}'::name[]);
+select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_logs,session_uploads,upload_chunks,upload_contents,upload_content_chunks,upload_retention,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions}'::name[]);
 select tables_are('legacy', '{reasons,import_runs,import_files,import_batches,kept_records,thread_claims,made_threads,quarantine,staged_records,judged_records,known_records}'::name[]);
 select tables_are('sync', '{shapes}'::name[]);
 select tables_are('ops', '{migrations,migration_attempts,dropped_keys}'::name[]);
@@ -34,13 +34,20 @@ select set_eq(
         'api.listed_thread',
         'api.message',
         'api.misalignment',
+        'api.recognized_log',
         'api.repo_binding',
         'api.session',
+        'api.session_log',
         'api.session_member',
         'api.thread',
         'api.todo',
         'api.tool_event',
-        'api.ui_settings'
+        'api.ui_settings',
+        'api.upload',
+        'api.upload_chunk',
+        'api.upload_part',
+        'api.upload_retention',
+        'api.upload_room'
     ],
     'the composite types are what functions for applications return'
 );
@@ -98,19 +105,37 @@ select functions_are(
         'check_page_size',
         'claimed_account_id',
         'clock',
+        'codex_log_entry',
+        'codex_log_facts',
         'count_message',
         'current_account_id',
         'default_thread_title',
         'discount_messages',
         'drop_chat_keys',
+        'gemini_cli_log_entry',
+        'gemini_cli_log_facts',
         'insert_thread',
+        'is_codex_log',
+        'is_gemini_cli_log',
+        'is_time',
+        'joined_texts',
+        'json_lines_log_entry',
+        'json_lines_log_facts',
+        'keep_upload_content',
         'lock_threads_of',
         'lock_tool_event',
+        'lock_upload_contents',
+        'log_format_of',
+        'log_reader',
+        'log_record',
+        'log_text',
+        'log_time',
         'message_place',
         'message_preview',
         'need_session',
         'need_thread_of',
         'note_change',
+        'note_log_facts',
         'note_session_change',
         'page_edge',
         'page_of_messages',
@@ -122,9 +147,13 @@ select functions_are(
         'refuse_member',
         'refuse_nobody',
         'refuse_thread',
+        'refuse_upload',
         'refuse_write',
         'require_account',
         'restore_chat_keys',
+        'storable_json',
+        'storable_number',
+        'storable_string',
         'txid'
     ]::name[]
 );
@@ -132,12 +161,17 @@ select functions_are(
     'api',
     array[
         'activate_thread',
+        'add_session_events',
         'add_todo',
         'append_message',
         'archive_thread',
+        'begin_session_log',
         'bind_repo',
         'clear_threads',
         'delete_thread_messages',
+        'expire_uploads',
+        'find_session_logs',
+        'finish_session_log',
         'finish_tool_event',
         'get_active_thread',
         'get_hook_decision',
@@ -145,40 +179,56 @@ select functions_are(
         'get_misalignment',
         'get_repo_binding',
         'get_session',
+        'get_session_log',
         'get_thread',
         'get_tool_event',
         'get_ui_settings',
+        'get_upload',
+        'get_upload_retention',
         'list_hook_decisions',
         'list_members',
         'list_messages',
         'list_misalignments',
         'list_repo_bindings',
+        'list_session_events',
         'list_sessions',
         'list_thread_messages',
         'list_threads',
         'list_todos',
         'list_tool_events',
         'list_ui_settings',
+        'list_uploads',
+        'missing_upload_chunks',
         'move_misalignment',
         'open_session',
         'progress_tool_event',
+        'put_upload_chunk',
+        'read_upload',
+        'recognize_log',
         'record_hook_decision',
         'remove_thread',
         'remove_todo',
         'remove_ui_settings',
+        'remove_unused_upload_contents',
+        'remove_upload',
         'rename_thread',
+        'replace_upload_content',
         'report_misalignment',
         'save_ui_settings',
+        'set_upload_retention',
         'share_session',
         'start_thread',
         'start_tool_event',
+        'store_upload',
         'unbind_repo',
         'unshare_session',
+        'unused_upload_contents',
         'update_message',
-        'update_todo'
+        'update_todo',
+        'update_upload'
     ]::name[]
 );
-select functions_are('legacy', '{abandon_run,all_faults,begin_build,begin_import,bring_in_and_settle,bring_in_nobodys_way,bring_judged,bring_plain,bring_plain_messages,bring_plain_tool_events,came_from,changed_fields,chat_is_empty,check_brought,check_no_thread_is_made,check_run,check_staging,check_sums,context_events,derive_threads,empty_staging,end_build,ensure_sessions,evidence,export_batch,export_rest,file_name,find_account,find_conflicts,finish_import,give_up_build,has_unique_fields,import_batch,import_notes,import_reasons,import_summary,import_totals,insert_judged,insert_messages,insert_or_quarantine,insert_threads,insert_tool_events,interrupted_run,is_absent_or,is_id,is_plain,is_plain_message,is_plain_thread,is_plain_time,is_plain_tool_event,is_records_fault,is_same,is_text,is_time,is_unreadable,json_time,judge_batch,keep_claims,learn_known_records,length_fault,load_batch,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_claimed_threads,mend_client_message_ids,mend_times,mended,message_fault,message_json,needless_threads,note_threads,open_batch,open_staging,part_from_other_sessions,place_in_active_threads,read_json,record_fault,register_file,repeated_fields,row_json,row_version,settle_judged,settle_run,source_json,stage_batch,storable_json,storable_number,storable_string,take_lock,text_fault,thread_fault,thread_json,time_fault,tool_event_fault,tool_event_json,unmended,unwrapped,widen_made_threads,widen_sessions,wrapped}'::name[]);
+select functions_are('legacy', '{abandon_run,all_faults,begin_build,begin_import,bring_in_and_settle,bring_in_nobodys_way,bring_judged,bring_plain,bring_plain_messages,bring_plain_tool_events,came_from,changed_fields,chat_is_empty,check_brought,check_no_thread_is_made,check_run,check_staging,check_sums,context_events,derive_threads,empty_staging,end_build,ensure_sessions,evidence,export_batch,export_rest,file_name,find_account,find_conflicts,finish_import,give_up_build,has_unique_fields,import_batch,import_notes,import_reasons,import_summary,import_totals,insert_judged,insert_messages,insert_or_quarantine,insert_threads,insert_tool_events,interrupted_run,is_absent_or,is_id,is_plain,is_plain_message,is_plain_thread,is_plain_time,is_plain_tool_event,is_records_fault,is_same,is_text,is_unreadable,json_time,judge_batch,keep_claims,learn_known_records,length_fault,load_batch,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_claimed_threads,mend_client_message_ids,mend_times,mended,message_fault,message_json,needless_threads,note_threads,open_batch,open_staging,part_from_other_sessions,place_in_active_threads,read_json,record_fault,register_file,repeated_fields,row_json,row_version,settle_judged,settle_run,source_json,stage_batch,take_lock,text_fault,thread_fault,thread_json,time_fault,tool_event_fault,tool_event_json,unmended,unwrapped,widen_made_threads,widen_sessions,wrapped}'::name[]);
 select functions_are('sync', '{}'::name[]);
 select functions_are('ops', '{}'::name[]);
 select functions_are('public', '{}'::name[]);
@@ -220,8 +270,8 @@ select is(
         from pg_trigger
         where tgname = 'raise_row_version'
     ),
-    13::bigint,
-    'thirteen tables have that trigger'
+    14::bigint,
+    'fourteen tables have that trigger'
 );
 select set_eq(
     $$

@@ -1,14 +1,15 @@
 -- Which columns each table and view has, exactly. One more or one less fails.
 begin;
-select plan(34);
+select plan(35);
 
 select columns_are('app', 'accounts', '{id,name,status,created_at,updated_at,row_version}'::name[]);
-select columns_are('app', 'sessions', '{account_id,id,created_at,updated_at,row_version}'::name[]);
+select columns_are('app', 'sessions', '{account_id,id,created_at,updated_at,row_version,cwd,repository_url,branch,commit_hash,originator,cli_version}'::name[]);
 select columns_are('app', 'session_members', '{account_id,session_id,member_account_id,role,created_at,updated_at,row_version}'::name[]);
 select columns_are('app', 'chat_threads', '{account_id,id,session_id,mode,title,status,message_count,last_message_preview,last_message_at,created_at,updated_at,row_version,extra,author_account_id}'::name[]);
 select columns_are('app', 'chat_messages', '{account_id,id,session_id,thread_id,mode,role,content,client_message_id,misalignment_id,evidence,context_events,created_at,updated_at,row_version,extra,author_account_id}'::name[]);
 select columns_are('app', 'chat_tool_events', '{account_id,id,session_id,thread_id,tool_call_id,tool_name,status,arguments,result,error,started_at,completed_at,latency_ms,context_events,created_at,updated_at,row_version,extra,author_account_id}'::name[]);
 select columns_are('app', 'session_events', '{account_id,session_id,event_index,event_type,role,occurred_at,call_id,name,body,payload,row_version}'::name[]);
+select columns_are('app', 'session_logs', '{account_id,session_id,log_id,format,source_path,upload_id,event_count,broken_count,settled_count,settled_bytes,settled_sha256,size_bytes,content_sha256,created_at,updated_at,row_version}'::name[]);
 select columns_are('app', 'session_uploads', '{account_id,id,session_id,original_name,size_bytes,content_sha256,source,stored_at,source_path,last_modified,repo_label,repo_meta,workspace_root,origin,updated_at,row_version,charset}'::name[]);
 select columns_are('app', 'upload_chunks', '{account_id,sha256,size_bytes,encoding,chunk,stored_at}'::name[]);
 select columns_are('app', 'upload_contents', '{account_id,sha256,size_bytes,chunk_count,stored_at}'::name[]);

@@ -1,6 +1,6 @@
 -- The type, nullability and default of every column of the tables of account data, exactly.
 begin;
-select plan(17);
+select plan(18);
 
 select set_eq(
     $$ select tests.columns_of('app.accounts') $$,
@@ -22,7 +22,13 @@ select set_eq(
         'id text not null',
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()',
-        'row_version bigint not null default 1'
+        'row_version bigint not null default 1',
+        'cwd text',
+        'repository_url text',
+        'branch text',
+        'commit_hash text',
+        'originator text',
+        'cli_version text'
     ],
     'app.sessions: the type, nullability and default of every column'
 );
@@ -127,6 +133,29 @@ select set_eq(
         'row_version bigint not null default 1'
     ],
     'app.session_events: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('app.session_logs') $$,
+    array[
+        'account_id uuid not null',
+        'session_id text not null',
+        'log_id text',
+        'format text not null',
+        'source_path text not null',
+        'upload_id text',
+        'event_count bigint not null default 0',
+        'broken_count bigint not null default 0',
+        'settled_count bigint not null default 0',
+        'settled_bytes bigint not null default 0',
+        'settled_sha256 bytea not null default sha256(''\x''::bytea)',
+        'size_bytes bigint',
+        'content_sha256 bytea',
+        'created_at timestamptz not null default now()',
+        'updated_at timestamptz not null default now()',
+        'row_version bigint not null default 1'
+    ],
+    'app.session_logs: the type, nullability and default of every column'
 );
 
 select set_eq(

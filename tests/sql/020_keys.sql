@@ -1,6 +1,6 @@
 -- Primary and foreign keys: their columns, what a delete does, and that account_id leads.
 begin;
-select plan(37);
+select plan(38);
 
 select col_is_pk('app', 'accounts', '{id}'::name[], 'app.accounts: the primary key is (id)');
 select col_is_pk('app', 'sessions', '{account_id,id}'::name[], 'app.sessions: the primary key is (account_id, id)');
@@ -9,6 +9,7 @@ select col_is_pk('app', 'chat_threads', '{account_id,id}'::name[], 'app.chat_thr
 select col_is_pk('app', 'chat_messages', '{account_id,id}'::name[], 'app.chat_messages: the primary key is (account_id, id)');
 select col_is_pk('app', 'chat_tool_events', '{account_id,id}'::name[], 'app.chat_tool_events: the primary key is (account_id, id)');
 select col_is_pk('app', 'session_events', '{account_id,session_id,event_index}'::name[], 'app.session_events: the primary key is (account_id, session_id, event_index)');
+select col_is_pk('app', 'session_logs', '{account_id,session_id}'::name[], 'app.session_logs: the primary key is (account_id, session_id)');
 select col_is_pk('app', 'session_uploads', '{account_id,id}'::name[], 'app.session_uploads: the primary key is (account_id, id)');
 select col_is_pk('app', 'upload_chunks', '{account_id,sha256}'::name[], 'app.upload_chunks: the primary key is (account_id, sha256)');
 select col_is_pk('app', 'upload_contents', '{account_id,sha256}'::name[], 'app.upload_contents: the primary key is (account_id, sha256)');
@@ -95,6 +96,8 @@ select set_eq(
         'app.chat_tool_events: FOREIGN KEY (account_id, session_id, thread_id) REFERENCES app.chat_threads(account_id, session_id, id) ON DELETE SET NULL (thread_id)',
         'app.session_events: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
         'app.session_uploads: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'app.session_logs: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'app.session_logs: FOREIGN KEY (account_id, upload_id) REFERENCES app.session_uploads(account_id, id) ON DELETE SET NULL (upload_id)',
         'app.session_uploads: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE SET NULL (session_id)',
         'app.session_uploads: FOREIGN KEY (account_id, content_sha256) REFERENCES app.upload_contents(account_id, sha256) ON DELETE RESTRICT',
         'app.upload_chunks: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',

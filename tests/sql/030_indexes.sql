@@ -1,6 +1,6 @@
 -- Which indexes each table has, exactly, what they are made of, and that every foreign key is covered by one.
 begin;
-select plan(38);
+select plan(39);
 
 select indexes_are('app', 'accounts', '{accounts_pkey,accounts_name_key}'::name[]);
 select indexes_are('app', 'sessions', '{sessions_pkey,sessions_recent_idx}'::name[]);
@@ -9,6 +9,7 @@ select indexes_are('app', 'chat_threads', '{chat_threads_pkey,chat_threads_sessi
 select indexes_are('app', 'chat_messages', '{chat_messages_pkey,chat_messages_session_idx,chat_messages_thread_idx,chat_messages_client_message_idx}'::name[]);
 select indexes_are('app', 'chat_tool_events', '{chat_tool_events_pkey,chat_tool_events_session_idx,chat_tool_events_thread_idx}'::name[]);
 select indexes_are('app', 'session_events', '{session_events_pkey}'::name[]);
+select indexes_are('app', 'session_logs', '{session_logs_pkey,session_logs_log_id_idx,session_logs_source_path_idx,session_logs_upload_idx}'::name[]);
 select indexes_are('app', 'session_uploads', '{session_uploads_pkey,session_uploads_session_idx,session_uploads_content_idx,session_uploads_stored_idx}'::name[]);
 select indexes_are('app', 'upload_chunks', '{upload_chunks_pkey}'::name[]);
 select indexes_are('app', 'upload_contents', '{upload_contents_pkey}'::name[]);
@@ -67,6 +68,9 @@ select set_eq(
         'app.chat_messages_client_message_idx unique btree (account_id, session_id, thread_id, client_message_id) WHERE (client_message_id IS NOT NULL)',
         'app.chat_tool_events_session_idx btree (account_id, session_id, started_at, id)',
         'app.chat_tool_events_thread_idx btree (account_id, session_id, thread_id) WHERE (thread_id IS NOT NULL)',
+        'app.session_logs_log_id_idx btree (account_id, log_id)',
+        'app.session_logs_source_path_idx btree (account_id, source_path)',
+        'app.session_logs_upload_idx btree (account_id, upload_id)',
         'app.session_uploads_session_idx btree (account_id, session_id, stored_at, id)',
         'app.session_uploads_content_idx btree (account_id, content_sha256)',
         'app.session_uploads_stored_idx btree (account_id, stored_at, id)',

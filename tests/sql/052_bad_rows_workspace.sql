@@ -1,10 +1,11 @@
 -- Rows of timelines, uploads, bindings, todos, settings, misalignments and hook decisions: good ones come in, every constraint refuses a bad one.
 begin;
-select plan(130);
+select plan(152);
 
 insert into tests.good_row (target, fields)
 values
 ('app.session_events', '{"account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-1", "event_index": 7, "event_type": "message", "payload": {}, "row_version": 1}'),
+('app.session_logs', '{"account_id": "00000000-0000-4000-8000-00000000000a", "session_id": "session-2", "log_id": "log", "format": "codex", "source_path": "/log", "event_count": 2, "broken_count": 1, "settled_count": 1, "settled_bytes": 9, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'::jsonb || jsonb_build_object('settled_sha256', sha256('x'))),
 ('app.session_uploads', '{"account_id": "00000000-0000-4000-8000-00000000000a", "id": "upload-new", "session_id": "session-1", "original_name": "rollout.jsonl", "size_bytes": 0, "source": "upload", "stored_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "row_version": 1}'::jsonb || jsonb_build_object('content_sha256', sha256(''))),
 ('app.upload_chunks', '{"account_id": "00000000-0000-4000-8000-00000000000a", "size_bytes": 1, "encoding": "identity", "chunk": "\\x00", "stored_at": "2026-01-01T00:00:00Z"}'::jsonb || jsonb_build_object('sha256', sha256('\x00'))),
 ('app.upload_contents', '{"account_id": "00000000-0000-4000-8000-00000000000a", "size_bytes": 2, "chunk_count": 2, "stored_at": "2026-01-01T00:00:00Z"}'::jsonb || jsonb_build_object('sha256', sha256('two'))),
@@ -39,6 +40,7 @@ select lives_ok(
     $$
         select
             tests.keep('app.session_events', account || '{"event_index": 0}'),
+            tests.keep('app.session_logs', account || '{"session_id": "session-1"}'),
             tests.keep('app.session_uploads', account || '{"id": "upload-1"}'),
             tests.keep('app.upload_chunks', account || jsonb_build_object('chunk', '\x01'::bytea, 'sha256', sha256('\x01'))),
             tests.keep('app.upload_contents', account || jsonb_build_object('sha256', sha256('there'))),
@@ -64,6 +66,29 @@ values
 ('app.session_events', '{"account_id": "00000000-0000-4000-8000-00000000000b", "session_id": "session-2"}', '23503 session_events_session_fkey', 'a session of another account is refused'),
 ('app.session_events', '{"payload": "line"}', 'accepted', 'any JSON as payload is accepted'),
 ('app.session_events', '{"row_version": 0}', '23514 session_events_row_version_check', 'row_version 0 is refused'),
+
+('app.session_logs', '{}', 'accepted', 'a good row is accepted'),
+('app.session_logs', '{"log_id": null, "upload_id": null}', 'accepted', 'one that has no id, and no upload yet, is accepted'),
+('app.session_logs', '{"session_id": "session-1"}', '23505 session_logs_pkey', 'a second log of a session is refused'),
+('app.session_logs', '{"session_id": "session-9"}', '23503 session_logs_session_fkey', 'a session that does not exist is refused'),
+('app.session_logs', '{"account_id": "00000000-0000-4000-8000-00000000000b"}', '23503 session_logs_session_fkey', 'a session of another account is refused'),
+('app.session_logs', '{"upload_id": "upload-9"}', '23503 session_logs_upload_fkey', 'an upload that does not exist is refused'),
+('app.session_logs', '{"log_id": ""}', '23514 session_logs_log_id_check', 'an empty id is refused'),
+('app.session_logs', '{"format": ""}', '23514 session_logs_format_check', 'a format without a name is refused'),
+('app.session_logs', '{"format": "Codex"}', '23514 session_logs_format_check', 'a name that no function can have is refused'),
+('app.session_logs', '{"source_path": ""}', '23514 session_logs_source_path_check', 'an empty path is refused'),
+('app.session_logs', '{"broken_count": 3}', '23514 session_logs_counts_check', 'more broken entries than entries are refused'),
+('app.session_logs', '{"broken_count": -1}', '23514 session_logs_counts_check', 'a negative count is refused'),
+('app.session_logs', '{"settled_count": 3}', '23514 session_logs_counts_check', 'more settled entries than entries are refused'),
+('app.session_logs', '{"settled_bytes": -1}', '23514 session_logs_settled_check', 'negative bytes are refused'),
+('app.session_logs', '{"settled_sha256": "\\x00"}', '23514 session_logs_settled_check', 'a sum of another length is refused'),
+('app.session_logs', '{"size_bytes": 10}', '23514 session_logs_content_check', 'a size without a sum is refused'),
+('app.session_logs', '{"updated_at": "2025-12-31T23:59:59.999999Z"}', '23514 session_logs_times_check', 'a change before the beginning is refused'),
+('app.session_logs', '{"row_version": 0}', '23514 session_logs_row_version_check', 'row_version 0 is refused'),
+('app.session_logs', jsonb_build_object('size_bytes', 10, 'content_sha256', sha256('y')), 'accepted', 'one that was read to its end is accepted'),
+('app.session_logs', jsonb_build_object('size_bytes', -1, 'content_sha256', sha256('y')), '23514 session_logs_content_check', 'a negative size is refused'),
+('app.session_logs', jsonb_build_object('size_bytes', 10, 'content_sha256', '\x00'::bytea), '23514 session_logs_content_check', 'a sum of the log of another length is refused'),
+('app.session_logs', jsonb_build_object('size_bytes', null, 'content_sha256', sha256('y')), '23514 session_logs_content_check', 'a sum without a size is refused'),
 
 ('app.session_uploads', '{}', 'accepted', 'a good row, an empty file, is accepted'),
 ('app.session_uploads', '{"id": "upload-1"}', '23505 session_uploads_pkey', 'an id in use is refused'),

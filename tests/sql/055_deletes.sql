@@ -29,6 +29,8 @@ values
 ('00000000-0000-4000-8000-00000000000a', 'tool-2', 'session-1', 'thread-2', 'search', 'pending', now());
 insert into app.session_events (account_id, session_id, event_index, event_type)
 values ('00000000-0000-4000-8000-00000000000a', 'session-1', 0, 'message');
+insert into app.session_logs (account_id, session_id, format, source_path)
+values ('00000000-0000-4000-8000-00000000000a', 'session-1', 'codex', '/log');
 select tests.keep_content('00000000-0000-4000-8000-00000000000a', 'x');
 insert into app.upload_retention (account_id, source, older_than)
 values ('00000000-0000-4000-8000-00000000000a', 'upload', '30 days');
@@ -166,6 +168,8 @@ select is_empty(
         union all
         select 'event' from app.session_events
         union all
+        select 'log' from app.session_logs
+        union all
         select 'binding' from app.session_repo_bindings
         union all
         select 'misalignment' from app.misalignments
@@ -174,7 +178,7 @@ select is_empty(
         union all
         select 'made thread' from legacy.made_threads
     $$,
-    'its members, timeline, binding, misalignments, hook decisions and notes of the import are gone'
+    'its members, timeline, log''s books, binding, misalignments, hook decisions and notes of the import are gone'
 );
 select set_eq(
     'select id from app.todos',

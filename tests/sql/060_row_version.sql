@@ -1,6 +1,6 @@
 -- row_version: 1 at first, and one more with every update, whatever the update says. The trigger itself is in 001_objects.sql.
 begin;
-select plan(28);
+select plan(30);
 
 insert into app.accounts (id, name)
 values
@@ -18,6 +18,8 @@ insert into app.chat_tool_events (account_id, id, session_id, thread_id, tool_na
 values ('00000000-0000-4000-8000-00000000000a', 'tool-1', 'session-1', 'thread-1', 'search', 'pending', now());
 insert into app.session_events (account_id, session_id, event_index, event_type)
 values ('00000000-0000-4000-8000-00000000000a', 'session-1', 0, 'message');
+insert into app.session_logs (account_id, session_id, format, source_path)
+values ('00000000-0000-4000-8000-00000000000a', 'session-1', 'codex', '/log');
 select tests.keep_content('00000000-0000-4000-8000-00000000000a', 'x');
 insert into app.session_uploads (account_id, id, session_id, original_name, size_bytes, content_sha256, source)
 values ('00000000-0000-4000-8000-00000000000a', 'upload-1', 'session-1', 'log', 1, sha256('x'), 'upload');

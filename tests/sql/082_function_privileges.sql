@@ -48,7 +48,30 @@ select set_eq(
         'app.refuse_nobody()',
         'app.refuse_thread(uuid,text,text,text)',
         'app.refuse_write(regclass,text,uuid,text,bigint,name)',
-        'app.txid()'
+        'app.txid()',
+        'app.keep_upload_content(uuid,bytea,bigint,bytea[])',
+        'app.lock_upload_contents(uuid,boolean)',
+        'app.refuse_upload(uuid,text,bigint)',
+        -- And what reads logs.
+        'app.codex_log_entry(jsonb)',
+        'app.codex_log_facts(jsonb)',
+        'app.gemini_cli_log_entry(jsonb)',
+        'app.gemini_cli_log_facts(jsonb)',
+        'app.is_codex_log(jsonb)',
+        'app.is_gemini_cli_log(jsonb)',
+        'app.is_time(text)',
+        'app.joined_texts(jsonb)',
+        'app.json_lines_log_entry(jsonb)',
+        'app.json_lines_log_facts(jsonb)',
+        'app.log_format_of(jsonb)',
+        'app.log_reader(text,text)',
+        'app.log_record(text)',
+        'app.log_text(jsonb)',
+        'app.log_time(jsonb)',
+        'app.note_log_facts(uuid,text,text,jsonb[],timestamp with time zone)',
+        'app.storable_json(text,text,text)',
+        'app.storable_number(text)',
+        'app.storable_string(text,text)'
     ],
     'app_user: beside those, the three that say who asks, and what the functions for applications share'
 );
@@ -91,8 +114,17 @@ select set_eq(
 );
 select set_eq(
     $$ select function from function_privilege where role = 'import_definer' $$,
-    array['app.default_thread_title(text)', 'app.message_preview(text)', 'app.drop_chat_keys()', 'app.restore_chat_keys()'],
-    'import_definer: four functions that are not its own'
+    array[
+        'app.default_thread_title(text)',
+        'app.message_preview(text)',
+        'app.drop_chat_keys()',
+        'app.restore_chat_keys()',
+        'app.is_time(text)',
+        'app.storable_json(text,text,text)',
+        'app.storable_number(text)',
+        'app.storable_string(text,text)'
+    ],
+    'import_definer: eight functions that are not its own'
 );
 select set_eq(
     $$ select function from function_privilege where role = 'bookkeeper' $$,

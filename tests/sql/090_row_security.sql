@@ -1,6 +1,6 @@
 -- Row level security: on and forced on every table of data, and the policies, exactly.
 begin;
-select plan(31);
+select plan(32);
 
 select set_eq(
     $$
@@ -29,6 +29,7 @@ select policies_are('app', 'chat_threads', '{"An account reads its own threads a
 select policies_are('app', 'chat_messages', '{"An account reads its own messages and shared ones","An account writes messages where it may edit","An account changes messages where it may edit","An account removes messages where it may edit","Electric reads all messages","The import counts the messages of any thread","The import brings messages in","The import replaces a message where it is told to","Who keeps the counts finds the messages of any thread"}'::name[]);
 select policies_are('app', 'chat_tool_events', '{"An account reads its own tool events and shared ones","An account reports tool events where it may edit","An account finishes tool events where it may edit","An account removes tool events where it may edit","Electric reads all tool events","The import finds any tool event","The import brings tool events in","The import replaces a tool event where it is told to"}'::name[]);
 select policies_are('app', 'session_events', '{"An account reads its own timeline entries and shared ones","An account writes timeline entries where it may edit","An account removes timeline entries where it may edit","Electric reads all timeline entries"}'::name[]);
+select policies_are('app', 'session_logs', '{"An account reads the books of its own logs and shared ones","An account begins to read its own logs","An account goes on reading its own logs"}'::name[]);
 select policies_are('app', 'session_uploads', '{"An account reads its own uploads and shared ones","An account adds its own uploads","An account changes its own uploads","An account removes its own uploads","Electric reads all uploads"}'::name[]);
 select policies_are('app', 'upload_chunks', '{"An account reads its own upload chunks","An account adds its own upload chunks","An account removes its own upload chunks"}'::name[]);
 select policies_are('app', 'upload_contents', '{"An account reads its own upload contents","An account adds its own upload contents","An account removes its own upload contents"}'::name[]);
@@ -52,7 +53,7 @@ select is_empty(
         from pg_policy
         where polrelid::regclass::text not in (
             'app.accounts', 'app.sessions', 'app.session_members', 'app.chat_threads', 'app.chat_messages', 'app.chat_tool_events',
-            'app.session_events', 'app.session_uploads', 'app.session_repo_bindings', 'app.todos', 'app.upload_chunks', 'app.upload_contents',
+            'app.session_events', 'app.session_logs', 'app.session_uploads', 'app.session_repo_bindings', 'app.todos', 'app.upload_chunks', 'app.upload_contents',
             'app.upload_content_chunks', 'app.upload_retention',
             'app.ui_settings', 'app.misalignments', 'app.hook_decisions',
             'legacy.import_runs', 'legacy.import_files', 'legacy.import_batches', 'legacy.kept_records', 'legacy.thread_claims',

@@ -1,6 +1,6 @@
 -- Each policy: whom it is for, what command it allows, and under what condition.
 begin;
-select plan(310);
+select plan(343);
 
 create temporary table wanted (
     place bigint generated always as identity,
@@ -63,6 +63,9 @@ values
 ('app', 'session_events', 'An account writes timeline entries where it may edit', 'app_user', 'INSERT', null, 'shared with editors'),
 ('app', 'session_events', 'An account removes timeline entries where it may edit', 'app_user', 'DELETE', 'shared with editors', null),
 ('app', 'session_events', 'Electric reads all timeline entries', 'electric_read', 'SELECT', 'all', null),
+('app', 'session_logs', 'An account reads the books of its own logs and shared ones', 'app_user', 'SELECT', 'shared with viewers', null),
+('app', 'session_logs', 'An account begins to read its own logs', 'app_user', 'INSERT', null, 'own'),
+('app', 'session_logs', 'An account goes on reading its own logs', 'app_user', 'UPDATE', 'own', 'own'),
 ('app', 'session_uploads', 'An account reads its own uploads and shared ones', 'app_user', 'SELECT', 'shared with viewers', null),
 ('app', 'session_uploads', 'An account adds its own uploads', 'app_user', 'INSERT', null, 'own'),
 ('app', 'session_uploads', 'An account changes its own uploads', 'app_user', 'UPDATE', 'own', 'own'),

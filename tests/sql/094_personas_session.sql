@@ -1,7 +1,7 @@
 -- Sessions, their members, and what is kept beside a conversation: who reads, writes, changes and removes it, and in which
 -- sessions. Who the personas are, and how a deed is judged, is in lib/personas.sql.
 begin;
-select plan(505);
+select plan(564);
 
 select tests.cast_personas();
 
@@ -18,6 +18,10 @@ values
 ('app.session_events', 'insert', 'shared with editors', 'insert into app.session_events (account_id, session_id, event_index, event_type) values (%1$L, %2$L, 1, ''message'')', null),
 ('app.session_events', 'update', null, 'update app.session_events set body = ''other''', null),
 ('app.session_events', 'delete', 'shared with editors', 'delete from app.session_events', null),
+('app.session_logs', 'select', 'shared with viewers', null, null),
+('app.session_logs', 'insert', 'own', 'insert into app.session_logs (account_id, session_id, format, source_path) values (%1$L, %2$L, ''codex'', ''/new'')', 'delete from app.session_logs'),
+('app.session_logs', 'update', 'own', 'update app.session_logs set source_path = ''/other''', null),
+('app.session_logs', 'delete', null, 'delete from app.session_logs', null),
 ('app.session_repo_bindings', 'select', 'shared with viewers', null, null),
 ('app.session_repo_bindings', 'insert', 'shared with editors', 'insert into app.session_repo_bindings (account_id, session_id, asset_path, root_dir, author_account_id) values (%1$L, %2$L, ''log'', ''/new'', %3$L)', 'delete from app.session_repo_bindings'),
 ('app.session_repo_bindings', 'update', 'shared with editors', 'update app.session_repo_bindings set root_dir = ''/other''', null),
@@ -65,11 +69,13 @@ left join tests.reach on persona.name = reach.persona
 order by persona.place;
 
 -- What is not granted is refused by column, to the account whose rows they are too.
-select is(tests.columns_refused('app.sessions', 'insert'), 'row_version', 'app.sessions: the columns that nobody writes who makes one');
+select is(tests.columns_refused('app.sessions', 'insert'), 'row_version, cwd, repository_url, branch, commit_hash, originator, cli_version', 'app.sessions: the columns that nobody writes who makes one');
 select is(tests.columns_refused('app.sessions', 'update'), 'account_id, id, created_at, row_version', 'app.sessions: the columns that nobody changes');
 select is(tests.columns_refused('app.session_members', 'insert'), 'created_at, updated_at, row_version', 'app.session_members: the columns that nobody writes who adds one');
 select is(tests.columns_refused('app.session_members', 'update'), 'account_id, session_id, member_account_id, created_at, row_version', 'app.session_members: the columns that nobody changes');
 select is(tests.columns_refused('app.session_events', 'insert'), 'row_version', 'app.session_events: the columns that nobody writes who writes one');
+select is(tests.columns_refused('app.session_logs', 'insert'), 'upload_id, event_count, broken_count, settled_count, settled_bytes, settled_sha256, size_bytes, content_sha256, row_version', 'app.session_logs: the columns that nobody writes who begins to read one');
+select is(tests.columns_refused('app.session_logs', 'update'), 'account_id, session_id, created_at, row_version', 'app.session_logs: the columns that nobody changes');
 select is(tests.columns_refused('app.session_repo_bindings', 'insert'), 'row_version', 'app.session_repo_bindings: the columns that nobody writes who makes one');
 select is(tests.columns_refused('app.session_repo_bindings', 'update'), 'account_id, session_id, created_at, row_version, author_account_id', 'app.session_repo_bindings: the columns that nobody changes');
 select is(tests.columns_refused('app.session_uploads', 'insert'), 'id, row_version', 'app.session_uploads: the columns that nobody writes who adds one');

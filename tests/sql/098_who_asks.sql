@@ -1,6 +1,6 @@
 -- Who asks: which claim names an account, what a request without one finds and is told, and how app_server asks.
 begin;
-select plan(81);
+select plan(83);
 
 select tests.cast_personas();
 

@@ -46,7 +46,7 @@ select set_eq(
 );
 select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('electric_read', target) = 'refused' $$,
-    '{app.accounts,app.session_members,app.memberships,app.upload_chunks,app.upload_contents,app.upload_content_chunks,app.upload_retention}'::text[],
+    '{app.accounts,app.session_members,app.memberships,app.session_logs,app.upload_chunks,app.upload_contents,app.upload_content_chunks,app.upload_retention}'::text[],
     'and is refused all others'
 );
 select set_eq(

@@ -1,4 +1,4 @@
--- legacy.is_time: which texts are times, and that Postgres takes each of them as what it says.
+-- app.is_time: which texts are times, and that Postgres takes each of them as what it says.
 begin;
 select plan(90);
 
@@ -90,7 +90,7 @@ values
 
 select
     is(
-        legacy.is_time(value),
+        app.is_time(value),
         is_time,
         format('%s: %s', behaviour, case when is_time then 'a time' else 'no time' end)
     )
@@ -141,7 +141,7 @@ select set_eq(
         from unnest('{1600,1900,2000,2023,2024,2100}'::integer[]) as year
         cross join generate_series(0, 13) as month
         cross join generate_series(0, 32) as day
-        where legacy.is_time(format('%s-%s-%sT00:00:00Z', year, lpad(month::text, 2, '0'), lpad(day::text, 2, '0')))
+        where app.is_time(format('%s-%s-%sT00:00:00Z', year, lpad(month::text, 2, '0'), lpad(day::text, 2, '0')))
     $$,
     $$
         select to_char(day, 'YYYY-MM-DD')

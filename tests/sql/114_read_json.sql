@@ -151,7 +151,7 @@ select is_empty(
     'every reason given is one of legacy.reasons that lets a record in'
 );
 
-select is(legacy.storable_number(number), stored, format('%s is %s', number, stored))
+select is(app.storable_number(number), stored, format('%s is %s', number, stored))
 from (
     values
     ('0', '0'),
@@ -166,7 +166,7 @@ from (
     ('1e99999999999', '"1e99999999999"')
 ) as attempt (number, stored);
 
-select is(legacy.storable_string(string, '?'), stored, format('%s is %s', string, stored))
+select is(app.storable_string(string, '?'), stored, format('%s is %s', string, stored))
 from (
     values
     ('""', '""'),
@@ -180,9 +180,9 @@ from (
     ('"\ude00\ud83d\ude00\ud83d"', '"?\ud83d\ude00?"'),
     ('"\uD800\uDC00\uDBFF\uDFFF\uD7FF\uE000"', '"\uD800\uDC00\uDBFF\uDFFF\uD7FF\uE000"')
 ) as attempt (string, stored);
-select is(legacy.storable_string('"a\u0000b"', ''), '"ab"', 'the other character may be none');
+select is(app.storable_string('"a\u0000b"', ''), '"ab"', 'the other character may be none');
 
-select is(legacy.storable_json(raw, '?', number), stored, format('%s is %s', to_json(raw), to_json(stored)))
+select is(app.storable_json(raw, '?', number), stored, format('%s is %s', to_json(raw), to_json(stored)))
 from (
     values
     (' { "a" : [ 1 , -2.5e3 , "x" , null ] } ', null, ' { "a" : [ 1 , -2.5e3 , "x" , null ] } '),

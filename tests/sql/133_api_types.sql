@@ -1,6 +1,6 @@
 -- What schema api is made of: types that are rows of tables, and functions that any language can call in one way.
 begin;
-select plan(33);
+select plan(34);
 
 -- What a type begins with before the columns of its table.
 create temporary table mirror (type regtype, target regclass, first text[]);
@@ -8,6 +8,7 @@ insert into mirror (type, target, first)
 values
 ('api.session', 'app.sessions', '{txid bigint}'),
 ('api.session_member', 'app.session_members', '{txid bigint}'),
+('api.session_log', 'app.session_logs', '{txid bigint}'),
 ('api.thread', 'app.chat_threads', '{txid bigint}'),
 ('api.message', 'app.chat_messages', '{txid bigint}'),
 ('api.tool_event', 'app.chat_tool_events', '{txid bigint}'),
@@ -90,13 +91,13 @@ select is_empty(
     'all arguments go in, and each has a name'
 );
 select is_empty(
-    $$ select signature, argument.name from our_functions cross join unnest(names) as argument (name) where argument.name !~ '^[a-z][a-z_]+$' or argument.name ~ '^[pv]_' $$,
+    $$ select signature, argument.name from our_functions cross join unnest(names) as argument (name) where argument.name !~ '^[a-z][a-z_]+$' and argument.name !~ '^([a-z]+_)?sha256s?$' or argument.name ~ '^[pv]_' $$,
     'which is one for people'
 );
 select set_eq(
     $$ select signature from our_functions where not names @> '{account_id}' $$,
-    '{"api.list_sessions(text,integer)"}'::text[],
-    'all are told whose rows are meant, but the list of the sessions of any account that one may see'
+    '{"api.list_sessions(text,integer)","api.recognize_log(text[])"}'::text[],
+    'all are told whose rows are meant, but the list of the sessions of any account that one may see, and what looks at no row'
 );
 select is_empty(
     $$ select signature from our_functions where names @> '{account_id}' and arguments[pronargs] <> 'account_id uuid default NULL::uuid' $$,
@@ -126,7 +127,7 @@ select is_empty(
     'all that change or remove a row can be told which version of it'
 );
 select is_empty(
-    $$ select signature from our_functions where names @> '{page_size}' and not names && '{after,after_id}' $$,
+    $$ select signature from our_functions where names @> '{page_size}' and not names && '{after,after_id,after_index,from_chunk}' $$,
     'what comes in pages has a next page'
 );
 

@@ -235,6 +235,10 @@ begin
     select account_id, session_id, 0, 'message', 'of ' || name
     from tests.place
     where session_id is not null;
+    insert into app.session_logs (account_id, session_id, log_id, format, source_path, event_count)
+    select account_id, session_id, 'log-' || session_id, 'codex', '/logs/' || session_id, 1
+    from tests.place
+    where session_id is not null;
     insert into app.session_repo_bindings (account_id, session_id, asset_path, root_dir)
     select account_id, session_id, 'log', '/'
     from tests.place

@@ -1,0 +1,1 @@
+"""Reads session logs that agents left on disk into uploads and timelines."""
