@@ -26,6 +26,7 @@ from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
+from harness.guide.command import guide as write_guide
 from harness.legacy.exporter import ExportRequest, export_folder
 from harness.legacy.importer import check_request, import_folder
 from harness.legacy.results import ImportRequest, on_conflict_of
@@ -415,6 +416,16 @@ def review(
     return report_on_paper(put_on_paper(found, paper), diff, as_json=json)
 
 
+@task(help={"write": "Write docs/developer-guide.md, which is else compared."})
+@command
+def guide(_: Context, write: bool = False) -> ExitCode:
+    """Compare docs/developer-guide.md with the database; exit 26 if it is stale."""
+    known = settings.load()
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    return write_guide(server, write=write)
+
+
 @task
 @command
 def lint(_: Context) -> ExitCode:
@@ -492,6 +503,7 @@ ns = Collection(
     bench,
     psql,
     review,
+    guide,
     lint,
     fmt,
     pg_start,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from harness.markdown import code, escaped, fenced, stripped
 from harness.review.catalog import Catalog
 from harness.review.changes import Change
 from harness.review.findings import Finding
@@ -25,8 +26,6 @@ DOCUMENT = PROJECT / "docs" / "policies.md"
 
 _MARKDOWN = "policies.md.j2"
 _HTML = "page.html.j2"
-_MARKUP = re.compile(r"([\\`*<>|\[\]#]|\b_|_\b|&(?=[#\w]+;))")
-"""What Markdown would take for markup. An underscore inside a name is not."""
 
 
 def render_markdown(
@@ -41,7 +40,7 @@ def render_markdown(
     """
     matrix = build_matrix(intent, catalog, keys, read_policy_files() if files is None else files)
     text = _environment(is_html=False).get_template(_MARKDOWN).render(_facts(matrix))
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return stripped(text)
 
 
 def render_html(  # noqa: PLR0913 - what a page may hold
@@ -99,38 +98,15 @@ def _environment(*, is_html: bool) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "md": _markdown,
-        "code": _code,
-        "fenced": _fenced,
+        "md": escaped,
+        "code": code,
+        "fenced": fenced,
         "anchor": _anchor,
         "sentence": _sentence,
         "count": _count,
         "pieces": _pieces,
     }
     return environment
-
-
-def _markdown(text: str) -> str:
-    """Escape text for Markdown, on one line."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
-
-
-def _code(text: str) -> str:
-    """Return a span of code, also of text with backticks; in a table a bar would end the cell."""
-    line = " ".join(text.split()).replace("|", r"\|")
-    ticks = "`" * (_longest_run(line) + 1)
-    space = " " if ticks != "`" else ""
-    return f"{ticks}{space}{line}{space}{ticks}"
-
-
-def _fenced(text: str) -> str:
-    """Return a block of SQL, also of one with backticks."""
-    fence = "`" * max(3, _longest_run(text) + 1)
-    return f"{fence}sql\n{text}\n{fence}"
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
 
 
 def _anchor(name: str) -> str:

@@ -1,0 +1,34 @@
+"""Databases as the guide's reader has them: the samples imported, a second account, a login."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from harness.connections import Server, connect
+from harness.legacy.importer import import_folder
+from harness.legacy.results import ImportRequest
+from harness.settings import EXAMPLES
+from harness.testing.servers import Databases
+from tests.py.applications import application_login, as_login
+from tests.py.guide.running import FRIEND
+
+Seeded = Callable[[], tuple[Server, Server]]
+
+
+@pytest.fixture
+def seeded(databases: Databases) -> Iterator[Seeded]:
+    """Make databases as the README's first command leaves them: for a superuser, for a login."""
+    with ExitStack() as stack:
+        login = stack.enter_context(application_login(stack.enter_context(databases.migrated())))
+
+        def make() -> tuple[Server, Server]:
+            server = stack.enter_context(databases.migrated())
+            import_folder(server, ImportRequest(EXAMPLES, None), lambda *_: None)
+            with connect(server, "test") as connection:
+                connection.execute(
+                    "insert into app.accounts (id, name) values (%s, 'friend')", [FRIEND]
+                )
+            return server, as_login(server, login)
+
+        yield make
