@@ -21,6 +21,8 @@ from bench.row_security_report import show_rls_report
 from bench.writes import WritesOrder, bench_writes
 from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
+from harness.doctor.examination import examine
+from harness.doctor.examination import report as report_symptoms
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.exporter import ExportRequest, export_folder
@@ -313,6 +315,15 @@ def review(
     return report_on_paper(put_on_paper(found, paper), diff, as_json=json)
 
 
+@task(help=_JSON)
+@command
+def doctor(_: Context, json: bool = False) -> ExitCode:
+    """Say what is wrong, the most urgent first, and what mends it; exit 26 if something is."""
+    known = settings.load()
+    server = target(known)
+    return report_symptoms(examine(server, known), as_json=json)
+
+
 @task
 @command
 def lint(_: Context) -> ExitCode:
@@ -382,6 +393,7 @@ ns = Collection(
     bench,
     psql,
     review,
+    doctor,
     lint,
     fmt,
     pg_start,

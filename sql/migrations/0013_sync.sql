@@ -1,0 +1,51 @@
+-- What Electric needs of the database: whole old rows in the log, a publication, and a registry that says what may be asked for.
+-- Until this file nothing is synced, so what is locked here keeps nobody waiting.
+set local role sessionbase_owner;
+
+-- 1. Electric compares the old row with a shape's condition, so the log must hold it whole.
+alter table app.sessions replica identity full;
+alter table app.session_members replica identity full;
+alter table app.chat_threads replica identity full;
+alter table app.chat_messages replica identity full;
+alter table app.chat_tool_events replica identity full;
+alter table app.session_events replica identity full;
+alter table app.session_uploads replica identity full;
+alter table app.session_repo_bindings replica identity full;
+alter table app.todos replica identity full;
+alter table app.misalignments replica identity full;
+alter table app.hook_decisions replica identity full;
+
+-- 2. The registry gets what a reader and an authorization need. It has no rows yet.
+alter table sync.shapes drop constraint shapes_params_check;
+alter table sync.shapes add constraint shapes_params_check
+check (cardinality(params) > 0 and params <@ array['account_id', 'session_id', 'thread_id', 'member_account_id']);
+alter table sync.shapes add column description text not null;
+alter table sync.shapes add constraint shapes_description_check check (description ~ '\S');
+comment on column sync.shapes.params is 'What each parameter stands for, in order: account_id (who owns the session), session_id, thread_id, member_account_id (who asks).';
+comment on column sync.shapes.description is 'Which rows a client gets, in words.';
+
+grant usage on schema sync to app_user;
+
+-- No shape serves settings, so Electric does not read them any more; the policy file does not declare this policy now.
+drop policy if exists "Electric reads all settings" on app.ui_settings;
+
+-- 3. Electric publishes nothing itself (ELECTRIC_MANUAL_TABLE_PUBLISHING): what is not here is refused. The name is that of the
+-- stream id sessionbase (ELECTRIC_REPLICATION_STREAM_ID). Upload contents, accounts and settings are not in it.
+reset role;
+
+create publication electric_publication_sessionbase
+for table
+    app.sessions,
+    app.session_members,
+    app.chat_threads,
+    app.chat_messages,
+    app.chat_tool_events,
+    app.session_events,
+    app.session_uploads,
+    app.session_repo_bindings,
+    app.todos,
+    app.misalignments,
+    app.hook_decisions
+with (publish = 'insert, update, delete, truncate');
+
+comment on publication electric_publication_sessionbase is 'What Electric may stream. sync.check() compares it with sync.shapes.';
