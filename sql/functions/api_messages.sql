@@ -68,7 +68,7 @@ begin
     if not found then
         perform app.refuse_thread(v_account, v_thread_id, append_message.session_id, append_message.mode);
     end if;
-    v_now := greatest(app.clock(), v_thread.last_message_at + interval '1 millisecond');
+    v_now := greatest(app.clock(), date_trunc('milliseconds', v_thread.last_message_at) + interval '1 millisecond');
 
     insert into app.chat_messages (
         account_id, session_id, thread_id, mode, role, content, client_message_id, misalignment_id, evidence, context_events,
@@ -118,7 +118,7 @@ begin
         from app.chat_threads as thread
         where thread.account_id = p_account_id
             and thread.id = p_thread_id
-            and (thread.session_id <> p_session_id or thread.mode <> p_mode)
+            and (thread.session_id is distinct from p_session_id or thread.mode <> p_mode)
     ) then
         raise exception 'thread "%" is of another session or mode', p_thread_id
             using
@@ -358,7 +358,10 @@ begin
     where account_id = v_account
         and thread_id = delete_thread_messages.thread_id;
 
-    select app.txid(), thread.*
+    -- Where there was no message to remove, nothing is written, and the transaction does not come round.
+    select
+        case when found then app.txid() else thread.xmin::text::bigint end,
+        thread.*
     into v_thread
     from app.chat_threads as thread
     where account_id = v_account

@@ -66,16 +66,10 @@ as $$
 #variable_conflict use_column
 declare
     v_me uuid := app.current_account_id();
-    v_after_time timestamptz;
-    v_after_account uuid;
-    v_after_id text;
+    v_after record;
 begin
     perform app.check_page_size(list_sessions.page_size);
-    if list_sessions.after is not null then
-        v_after_time := app.cursor_part(list_sessions.after, 0)::timestamptz;
-        v_after_account := app.cursor_part(list_sessions.after, 1)::uuid;
-        v_after_id := app.cursor_part(list_sessions.after, 2);
-    end if;
+    v_after := app.read_cursor(list_sessions.after);
 
     return query
     with own as (
@@ -84,11 +78,11 @@ begin
             session.*
         from app.sessions as session
         where session.account_id = v_me
-            and session.updated_at <= coalesce(v_after_time, 'infinity')
+            and session.updated_at <= coalesce(v_after.changed_at, 'infinity')
             and (
                 list_sessions.after is null
-                or session.updated_at < v_after_time
-                or (session.account_id, session.id) > (v_after_account, v_after_id)
+                or session.updated_at < v_after.changed_at
+                or (session.account_id, session.id) > (v_after.account_id, v_after.id)
             )
         order by session.updated_at desc, session.id
         limit list_sessions.page_size
@@ -102,11 +96,11 @@ begin
         inner join app.sessions as session
             on membership.account_id = session.account_id
             and membership.session_id = session.id
-        where session.updated_at <= coalesce(v_after_time, 'infinity')
+        where session.updated_at <= coalesce(v_after.changed_at, 'infinity')
             and (
                 list_sessions.after is null
-                or session.updated_at < v_after_time
-                or (session.account_id, session.id) > (v_after_account, v_after_id)
+                or session.updated_at < v_after.changed_at
+                or (session.account_id, session.id) > (v_after.account_id, v_after.id)
             )
     ),
 

@@ -17,18 +17,14 @@ as $$
 #variable_conflict use_column
 declare
     v_account uuid := coalesce(list_threads.account_id, app.current_account_id());
-    v_after_time timestamptz;
-    v_after_id text;
+    v_after record;
 begin
     perform app.check_page_size(list_threads.page_size);
-    if list_threads.after is not null then
-        v_after_time := app.cursor_part(list_threads.after, 0)::timestamptz;
-        v_after_id := app.cursor_part(list_threads.after, 1);
-    end if;
+    v_after := app.read_cursor(list_threads.after);
 
     return query
     select
-        jsonb_build_array(thread.updated_at, thread.id)::text,
+        jsonb_build_array(thread.updated_at, thread.account_id, thread.id)::text,
         thread.*
     from app.chat_threads as thread
     where account_id = v_account
@@ -37,8 +33,8 @@ begin
         and (list_threads.status is null or status = list_threads.status)
         and (
             list_threads.after is null
-            or updated_at < v_after_time
-            or (updated_at = v_after_time and id > v_after_id)
+            or updated_at < v_after.changed_at
+            or (updated_at = v_after.changed_at and id > v_after.id)
         )
     order by updated_at desc, id
     limit list_threads.page_size;

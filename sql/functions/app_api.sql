@@ -170,29 +170,36 @@ end;
 $$;
 comment on function app.refuse_member(uuid, text, uuid, bigint) is 'Raises why a membership could not be changed, as app.refuse_write does for rows with an id.';
 
-create or replace function app.cursor_part(p_cursor text, p_place integer)
-returns text
+create or replace function app.read_cursor(p_cursor text, out changed_at timestamptz, out account_id uuid, out id text)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_part text;
+    v_parts jsonb;
 begin
-    v_part := p_cursor::jsonb ->> p_place;
-    if v_part is null then
+    if p_cursor is null then
+        return;
+    end if;
+    v_parts := p_cursor::jsonb;
+    if jsonb_typeof(v_parts) = 'array' and jsonb_array_length(v_parts) = 3 then
+        changed_at := (v_parts ->> 0)::timestamptz;
+        account_id := (v_parts ->> 1)::uuid;
+        id := v_parts ->> 2;
+    end if;
+    if num_nulls(changed_at, account_id, id) > 0 then
         raise exception using errcode = 'data_exception';
     end if;
-    return v_part;
 exception
-    when data_exception then
+    -- No JSON, no time, no uuid, an escape that no text can hold, brackets without end. What was given is not repeated.
+    when data_exception or program_limit_exceeded then
         raise exception 'this is no cursor of this list'
             using
                 errcode = 'invalid_parameter_value',
                 hint = 'Give the cursor of a row that the list gave you, as it is.';
 end;
 $$;
-comment on function app.cursor_part(text, integer) is 'One of the values that a cursor holds, counted from 0.';
+comment on function app.read_cursor(text) is 'What the cursor of a list that is ordered by updated_at holds: the place that its row had. Nothing of no cursor.';
 
 create or replace function app.need_session(p_account_id uuid, p_session_id text)
 returns void
@@ -236,6 +243,6 @@ app.check_page_size(integer),
 app.check_cursors(text, text, boolean),
 app.refuse_write(regclass, text, uuid, text, bigint, name),
 app.refuse_member(uuid, text, uuid, bigint),
-app.cursor_part(text, integer),
+app.read_cursor(text),
 app.need_session(uuid, text)
 to app_user;

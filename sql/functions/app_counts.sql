@@ -1,5 +1,6 @@
 -- What is derived from rows that applications write: a thread's count and preview, and when a session last changed.
--- Rows that the import brings in have no author; it derives theirs itself, a batch at a time.
+-- Messages that the import brings in have no author; it derives what comes of them itself, a batch at a time. What it does to
+-- threads and tool events is no change of a session now, but what was written of it long ago.
 set local role bookkeeper;
 
 create or replace function app.note_change(p_account_id uuid, p_session_id text, p_at timestamptz)
@@ -59,7 +60,17 @@ begin
     set
         message_count = thread.message_count + 1,
         last_message_preview = case
-            when new.created_at >= coalesce(thread.last_message_at, new.created_at) then app.message_preview(new.content)
+            when thread.last_message_at is null or new.created_at > thread.last_message_at then app.message_preview(new.content)
+            -- Of two of the same time, which plain SQL can write, the one with the later id is the newest.
+            when new.created_at = thread.last_message_at
+                then (
+                    select app.message_preview(newest.content)
+                    from app.chat_messages as newest
+                    where newest.account_id = new.account_id
+                        and newest.thread_id = new.thread_id
+                    order by newest.created_at desc, newest.id desc
+                    limit 1
+                )
             else thread.last_message_preview
         end,
         last_message_at = greatest(new.created_at, thread.last_message_at),
@@ -139,6 +150,14 @@ begin
     ) as newest on true
     where thread.account_id = removed.account_id
         and thread.id = removed.thread_id;
+
+    perform app.note_change(removed.account_id, removed.session_id, app.clock())
+    from (
+        select distinct
+            account_id,
+            session_id
+        from old_messages
+    ) as removed;
     return null;
 end;
 $$;
@@ -168,7 +187,7 @@ for each statement execute function app.discount_messages();
 create or replace trigger note_session_change
 after insert or update of title, status on app.chat_threads
 for each row
-when (new.author_account_id is not null)
+when (current_user <> 'import_definer')
 execute function app.note_session_change();
 
 create or replace trigger note_session_change_by_removal
@@ -178,8 +197,12 @@ for each row execute function app.note_session_change();
 create or replace trigger note_session_change
 after insert or update on app.chat_tool_events
 for each row
-when (new.author_account_id is not null)
+when (current_user <> 'import_definer')
 execute function app.note_session_change();
+
+create or replace trigger note_session_change_by_removal
+after delete on app.chat_tool_events
+for each row execute function app.note_session_change();
 
 create or replace trigger note_session_change
 after insert or update or delete on app.session_repo_bindings

@@ -134,7 +134,7 @@ def poor_login(empty_database: Server, database: Server) -> Iterator[Server]:
         connection.execute(f"create role {name} login createrole password '{password}'")
         connection.execute(f"alter database {empty_database.database} owner to {name}")
         connection.execute(
-            f"grant sessionbase_owner, authorizer, import_definer, importer to {name} "
+            f"grant sessionbase_owner, authorizer, bookkeeper, import_definer, importer to {name} "
             "with admin option"
         )
     yield Server(

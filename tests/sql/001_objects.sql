@@ -1,6 +1,6 @@
 -- What there is, exactly: schemas, tables, functions, triggers. One more or one less fails.
 begin;
-select plan(26);
+select plan(27);
 
 -- Schemas tap (pgTAP) and tests (what our tests share) are of the tests only. schemas_are leaves out pg_* and information_schema by itself.
 select schemas_are('{app,api,legacy,sync,ops,public,tap,tests}'::name[]);
@@ -17,9 +17,32 @@ select is_empty(
         select oid::regclass
         from pg_class
         where relnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
-            and relkind not in ('r', 'i', 'S', 'v')
+            and relkind not in ('r', 'i', 'S', 'v', 'c')
     $$,
-    'no materialized views, foreign or partitioned tables, and no composite types'
+    'no materialized views, foreign or partitioned tables'
+);
+select set_eq(
+    $$
+        select oid::regclass::text
+        from pg_class
+        where relnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
+            and relkind = 'c'
+    $$,
+    array[
+        'api.hook_decision',
+        'api.listed_session',
+        'api.listed_thread',
+        'api.message',
+        'api.misalignment',
+        'api.repo_binding',
+        'api.session',
+        'api.session_member',
+        'api.thread',
+        'api.todo',
+        'api.tool_event',
+        'api.ui_settings'
+    ],
+    'the composite types are what functions for applications return'
 );
 select views_are('app', '{memberships}'::name[]);
 select views_are('legacy', '{source_records,current_records}'::name[]);
@@ -66,8 +89,67 @@ select set_eq(
     'the only sequences are those of identity columns of the ledger and the import'
 );
 
-select functions_are('app', '{carefully_claimed_account_id,claimed_account_id,current_account_id,default_thread_title,drop_chat_keys,message_preview,raise_row_version,require_account,restore_chat_keys}'::name[]);
-select functions_are('api', '{}'::name[]);
+select functions_are(
+    'app',
+    array[
+        'archive_active',
+        'carefully_claimed_account_id',
+        'check_cursors',
+        'check_page_size',
+        'claimed_account_id',
+        'clock',
+        'count_message',
+        'current_account_id',
+        'default_thread_title',
+        'discount_messages',
+        'drop_chat_keys',
+        'insert_thread',
+        'lock_threads_of',
+        'message_place',
+        'message_preview',
+        'need_session',
+        'note_change',
+        'note_session_change',
+        'page_of_messages',
+        'preview_message',
+        'raise_row_version',
+        'read_cursor',
+        'refuse',
+        'refuse_member',
+        'refuse_nobody',
+        'refuse_thread',
+        'refuse_write',
+        'require_account',
+        'restore_chat_keys',
+        'txid'
+    ]::name[]
+);
+select functions_are(
+    'api',
+    array[
+        'activate_thread',
+        'append_message',
+        'archive_thread',
+        'clear_threads',
+        'delete_thread_messages',
+        'get_active_thread',
+        'get_message',
+        'get_session',
+        'get_thread',
+        'list_members',
+        'list_messages',
+        'list_sessions',
+        'list_thread_messages',
+        'list_threads',
+        'open_session',
+        'remove_thread',
+        'rename_thread',
+        'share_session',
+        'start_thread',
+        'unshare_session',
+        'update_message'
+    ]::name[]
+);
 select functions_are('legacy', '{abandon_run,all_faults,begin_build,begin_import,bring_in_and_settle,bring_in_nobodys_way,bring_judged,bring_plain,bring_plain_messages,bring_plain_tool_events,came_from,changed_fields,chat_is_empty,check_brought,check_no_thread_is_made,check_run,check_staging,check_sums,context_events,derive_threads,empty_staging,end_build,ensure_sessions,evidence,export_batch,export_rest,file_name,find_account,find_conflicts,finish_import,give_up_build,has_unique_fields,import_batch,import_notes,import_reasons,import_summary,import_totals,insert_judged,insert_messages,insert_or_quarantine,insert_threads,insert_tool_events,interrupted_run,is_absent_or,is_id,is_plain,is_plain_message,is_plain_thread,is_plain_time,is_plain_tool_event,is_records_fault,is_same,is_text,is_time,is_unreadable,json_time,judge_batch,keep_claims,learn_known_records,length_fault,load_batch,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_claimed_threads,mend_client_message_ids,mend_times,mended,message_fault,message_json,needless_threads,note_threads,open_batch,open_staging,part_from_other_sessions,place_in_active_threads,read_json,record_fault,register_file,repeated_fields,row_json,row_version,settle_judged,settle_run,source_json,stage_batch,storable_json,storable_number,storable_string,take_lock,text_fault,thread_fault,thread_json,time_fault,tool_event_fault,tool_event_json,unmended,unwrapped,widen_made_threads,widen_sessions,wrapped}'::name[]);
 select functions_are('sync', '{}'::name[]);
 select functions_are('ops', '{}'::name[]);
@@ -120,7 +202,7 @@ select set_eq(
         where tgname = 'require_account'
             and tgfoid = 'app.require_account'::regproc
             and tgenabled = 'O'
-            and pg_get_triggerdef(oid) ~ ' BEFORE INSERT OR DELETE OR UPDATE ON \S+ FOR EACH STATEMENT EXECUTE '
+            and pg_get_triggerdef(oid) ~ ' BEFORE INSERT OR DELETE OR UPDATE ON \S+ FOR EACH STATEMENT WHEN \(pg_has_role\(''app_user''::name, ''usage''::text\)\) EXECUTE '
     $$,
     $$
         select oid::regclass::text
@@ -130,16 +212,30 @@ select set_eq(
             -- Nobody who asks as an account may write it.
             and oid <> 'app.accounts'::regclass
     $$,
-    'every table of account data that app_user may write has the trigger that asks for an account, before every statement'
+    'every table of account data that app_user may write has the trigger that asks for an account, before every statement of app_user'
 );
-select is_empty(
+-- What they do is in 131_api_threads.sql and 132_api_messages.sql.
+select set_eq(
     $$
-        select tgrelid::regclass, tgname
+        select regexp_replace(pg_get_triggerdef(oid), '^CREATE TRIGGER ', '') || case tgenabled when 'O' then '' else ', not enabled' end
         from pg_trigger
         where not tgisinternal
             and tgname not in ('raise_row_version', 'require_account')
     $$,
-    'there is no other trigger'
+    array[
+        'count_message AFTER INSERT ON app.chat_messages FOR EACH ROW WHEN ((new.author_account_id IS NOT NULL)) EXECUTE FUNCTION app.count_message()',
+        'discount_messages AFTER DELETE ON app.chat_messages REFERENCING OLD TABLE AS old_messages FOR EACH STATEMENT EXECUTE FUNCTION app.discount_messages()',
+        'preview_message AFTER UPDATE OF content ON app.chat_messages FOR EACH ROW WHEN ((new.content IS DISTINCT FROM old.content)) EXECUTE FUNCTION app.preview_message()',
+        'note_session_change AFTER INSERT OR UPDATE OF title, status ON app.chat_threads FOR EACH ROW WHEN ((CURRENT_USER <> ''import_definer''::name)) EXECUTE FUNCTION app.note_session_change()',
+        'note_session_change_by_removal AFTER DELETE ON app.chat_threads FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
+        'note_session_change AFTER INSERT OR UPDATE ON app.chat_tool_events FOR EACH ROW WHEN ((CURRENT_USER <> ''import_definer''::name)) EXECUTE FUNCTION app.note_session_change()',
+        'note_session_change_by_removal AFTER DELETE ON app.chat_tool_events FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
+        'note_session_change AFTER INSERT ON app.hook_decisions FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
+        'note_session_change AFTER INSERT OR UPDATE ON app.misalignments FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
+        'note_session_change AFTER INSERT OR DELETE OR UPDATE ON app.session_repo_bindings FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
+        'note_session_change AFTER INSERT OR DELETE OR UPDATE ON app.todos FOR EACH ROW EXECUTE FUNCTION app.note_session_change()'
+    ],
+    'the other triggers keep what is derived: when they fire, for which rows, and what they call'
 );
 select set_eq(
     $$

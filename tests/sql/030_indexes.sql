@@ -5,7 +5,7 @@ select plan(35);
 select indexes_are('app', 'accounts', '{accounts_pkey,accounts_name_key}'::name[]);
 select indexes_are('app', 'sessions', '{sessions_pkey,sessions_recent_idx}'::name[]);
 select indexes_are('app', 'session_members', '{session_members_pkey,session_members_member_idx}'::name[]);
-select indexes_are('app', 'chat_threads', '{chat_threads_pkey,chat_threads_session_key,chat_threads_one_active_idx,chat_threads_recent_idx}'::name[]);
+select indexes_are('app', 'chat_threads', '{chat_threads_pkey,chat_threads_session_key,chat_threads_one_active_idx}'::name[]);
 select indexes_are('app', 'chat_messages', '{chat_messages_pkey,chat_messages_session_idx,chat_messages_thread_idx,chat_messages_client_message_idx}'::name[]);
 select indexes_are('app', 'chat_tool_events', '{chat_tool_events_pkey,chat_tool_events_session_idx,chat_tool_events_thread_idx}'::name[]);
 select indexes_are('app', 'session_events', '{session_events_pkey}'::name[]);
@@ -59,7 +59,6 @@ select set_eq(
         'app.sessions_recent_idx btree (account_id, updated_at DESC, id)',
         'app.session_members_member_idx btree (member_account_id, account_id, session_id) INCLUDE (role)',
         'app.chat_threads_one_active_idx unique btree (account_id, session_id, mode) WHERE (status = ''active''::text)',
-        'app.chat_threads_recent_idx btree (account_id, session_id, updated_at DESC, id)',
         'app.chat_messages_session_idx btree (account_id, session_id, mode, thread_id, created_at, id)',
         'app.chat_messages_thread_idx btree (account_id, thread_id, created_at, id)',
         'app.chat_messages_client_message_idx unique btree (account_id, session_id, thread_id, client_message_id) WHERE (client_message_id IS NOT NULL)',

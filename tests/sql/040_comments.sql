@@ -80,7 +80,7 @@ select is_empty(
 select is_empty(
     $$
         select name
-        from unnest('{sessionbase_owner,app_user,app_server,authorizer,importer,import_definer,electric_repl,electric_read,reviewer}'::name[]) as role (name)
+        from unnest('{sessionbase_owner,app_user,app_server,authorizer,bookkeeper,importer,import_definer,electric_repl,electric_read,reviewer}'::name[]) as role (name)
         left join pg_roles on name = rolname
         where shobj_description(oid, 'pg_authid') is null
     $$,

@@ -15,7 +15,7 @@ select
     rolbypassrls,
     rolconfig
 from pg_roles
-where rolname in ('sessionbase_owner', 'app_user', 'app_server', 'authorizer', 'importer', 'import_definer', 'electric_repl', 'electric_read', 'reviewer');
+where rolname in ('sessionbase_owner', 'app_user', 'app_server', 'authorizer', 'bookkeeper', 'importer', 'import_definer', 'electric_repl', 'electric_read', 'reviewer');
 
 select set_eq(
     $$
@@ -33,6 +33,7 @@ select set_eq(
         'app_user',
         'app_server login noinherit',
         'authorizer',
+        'bookkeeper',
         'importer',
         'import_definer',
         'electric_repl login replication',
@@ -88,11 +89,11 @@ select is_empty(
         select our_roles.rolname, powerful.rolname
         from our_roles
         cross join pg_roles as powerful
-        where powerful.rolname in ('sessionbase_owner', 'authorizer', 'import_definer')
+        where powerful.rolname in ('sessionbase_owner', 'authorizer', 'bookkeeper', 'import_definer')
             and our_roles.rolname <> powerful.rolname
             and pg_has_role(our_roles.rolname, powerful.rolname, 'member')
     $$,
-    'no role of ours can act as sessionbase_owner, authorizer or import_definer'
+    'no role of ours can act as sessionbase_owner, authorizer, bookkeeper or import_definer'
 );
 select is_empty(
     $$

@@ -1,5 +1,5 @@
 -- Who owns what: sessionbase_owner everything, except import_definer the functions of schema legacy, the tables they analyze, and the views that are made with them,
--- and authorizer what looks up who asks.
+-- authorizer what looks up who asks, and bookkeeper what keeps counts.
 begin;
 select plan(6);
 
@@ -62,9 +62,14 @@ select set_eq(
         ('app.carefully_claimed_account_id()', 'authorizer'),
         ('app.claimed_account_id()', 'authorizer'),
         ('app.current_account_id()', 'authorizer'),
-        ('app.require_account()', 'authorizer')
+        ('app.require_account()', 'authorizer'),
+        ('app.count_message()', 'bookkeeper'),
+        ('app.discount_messages()', 'bookkeeper'),
+        ('app.note_change(uuid,text,timestamp with time zone)', 'bookkeeper'),
+        ('app.note_session_change()', 'bookkeeper'),
+        ('app.preview_message()', 'bookkeeper')
     $$,
-    'sessionbase_owner owns every function outside legacy, but authorizer those that look up who asks'
+    'sessionbase_owner owns every function outside legacy, but authorizer those that look up who asks, and bookkeeper those that keep counts'
 );
 select is_empty(
     $$

@@ -41,6 +41,8 @@ select set_eq(
         'api app_user USAGE',
         'app authorizer USAGE',
         'app authorizer CREATE',
+        'app bookkeeper USAGE',
+        'app bookkeeper CREATE',
         'app electric_read USAGE',
         'app import_definer USAGE',
         'legacy import_definer USAGE',
@@ -111,6 +113,8 @@ select set_eq(
         'sessionbase_owner T sessionbase_owner USAGE',
         'authorizer f authorizer EXECUTE',
         'authorizer T authorizer USAGE',
+        'bookkeeper f bookkeeper EXECUTE',
+        'bookkeeper T bookkeeper USAGE',
         'import_definer f import_definer EXECUTE',
         'import_definer T import_definer USAGE'
     ],

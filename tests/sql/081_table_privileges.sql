@@ -1,6 +1,6 @@
 -- Who may do what with which table and column, exactly. One privilege more or less fails.
 begin;
-select plan(13);
+select plan(14);
 
 -- Every privilege of somebody who is not the owner, on a table or sequence or on some of its columns.
 create temporary view table_privilege as
@@ -90,6 +90,17 @@ select set_eq(
     array['app.accounts SELECT', 'app.session_members SELECT'],
     'authorizer: to read what says who asks'
 );
+select set_eq(
+    $$ select privilege from table_privilege where role = 'bookkeeper' $$,
+    array[
+        'app.sessions SELECT',
+        'app.sessions UPDATE (updated_at)',
+        'app.chat_threads SELECT',
+        'app.chat_threads UPDATE (message_count, last_message_preview, last_message_at, updated_at)',
+        'app.chat_messages SELECT'
+    ],
+    'bookkeeper: to read messages, and write what threads and sessions derive'
+);
 select is_empty($$ select privilege from table_privilege where role = 'app_server' $$, 'app_server: nothing');
 select is_empty($$ select privilege from table_privilege where role = 'electric_repl' $$, 'electric_repl: nothing');
 select set_eq(
@@ -173,7 +184,7 @@ select is_empty(
     $$
         select role, privilege
         from table_privilege
-        where role not in ('app_user', 'authorizer', 'electric_read', 'importer', 'reviewer', 'import_definer')
+        where role not in ('app_user', 'authorizer', 'bookkeeper', 'electric_read', 'importer', 'reviewer', 'import_definer')
     $$,
     'nobody else has anything, whoever it is'
 );

@@ -1,6 +1,6 @@
 -- Who may execute which function, exactly. One more or one less fails.
 begin;
-select plan(11);
+select plan(13);
 
 create temporary view function_privilege as
 select
@@ -16,14 +16,48 @@ where
     and acl.grantee <> routine.proowner;
 
 select set_eq(
-    $$ select function from function_privilege where role = 'app_user' $$,
-    array['app.carefully_claimed_account_id()', 'app.claimed_account_id()', 'app.current_account_id()'],
-    'app_user: the three that say who asks'
+    $$ select function from function_privilege where role = 'app_user' and function ~ '^api\.' $$,
+    $$ select oid::regprocedure::text from pg_proc where pronamespace = 'api'::regnamespace $$,
+    'app_user: every function for applications'
+);
+select set_eq(
+    $$ select function from function_privilege where role = 'app_user' and function !~ '^api\.' $$,
+    array[
+        -- Who asks.
+        'app.carefully_claimed_account_id()',
+        'app.claimed_account_id()',
+        'app.current_account_id()',
+        -- What the functions for applications, which run as who calls them, share.
+        'app.archive_active(uuid,text,text)',
+        'app.check_cursors(text,text,boolean)',
+        'app.check_page_size(integer)',
+        'app.clock()',
+        'app.default_thread_title(text)',
+        'app.insert_thread(uuid,text,text,text)',
+        'app.lock_threads_of(uuid,text)',
+        'app.message_place(uuid,text,text)',
+        'app.need_session(uuid,text)',
+        'app.page_of_messages(uuid,text,text,text,text,text,boolean,integer)',
+        'app.read_cursor(text)',
+        'app.refuse(text,text,text,text)',
+        'app.refuse_member(uuid,text,uuid,bigint)',
+        'app.refuse_nobody()',
+        'app.refuse_thread(uuid,text,text,text)',
+        'app.refuse_write(regclass,text,uuid,text,bigint,name)',
+        'app.txid()'
+    ],
+    'app_user: beside those, the three that say who asks, and what the functions for applications share'
 );
 select set_eq(
     $$ select function from function_privilege where role = 'sessionbase_owner' $$,
-    array['app.require_account()'],
-    'sessionbase_owner: the trigger that is not its own'
+    array[
+        'app.count_message()',
+        'app.discount_messages()',
+        'app.note_session_change()',
+        'app.preview_message()',
+        'app.require_account()'
+    ],
+    'sessionbase_owner: the triggers that are not its own'
 );
 select is_empty($$ select function from function_privilege where role = 'app_server' $$, 'app_server: none');
 select is_empty($$ select function from function_privilege where role = 'electric_repl' $$, 'electric_repl: none');
@@ -56,11 +90,16 @@ select set_eq(
     array['app.default_thread_title(text)', 'app.message_preview(text)', 'app.drop_chat_keys()', 'app.restore_chat_keys()'],
     'import_definer: four functions that are not its own'
 );
+select set_eq(
+    $$ select function from function_privilege where role = 'bookkeeper' $$,
+    array['app.clock()', 'app.message_preview(text)'],
+    'bookkeeper: two functions that are not its own'
+);
 select is_empty(
     $$
         select role, function
         from function_privilege
-        where role not in ('app_user', 'sessionbase_owner', 'importer', 'import_definer')
+        where role not in ('app_user', 'sessionbase_owner', 'bookkeeper', 'importer', 'import_definer')
             or is_grantable
             or grantor <> proowner
     $$,
@@ -76,10 +115,11 @@ select set_eq(
             and pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema')
             and pronamespace <> 'app'::regnamespace
     $$,
-    'what importer may execute is what is security definer, and nothing else is, but for the three below'
+    'what importer may execute is what is security definer, and nothing else is, but for those below'
 );
 -- Who asks may not read app.accounts before it is known who asks.
 -- Only the owner of a table may drop and build its indexes, and import_definer owns no table of account data.
+-- Nobody who writes messages may write what is counted of them: triggers do, which the owner of the tables set on them.
 select set_eq(
     $$
         select concat_ws(' ', pg_proc.oid::regprocedure, 'of', proowner::regrole, 'for', grantee::regrole)
@@ -90,11 +130,15 @@ select set_eq(
             and grantee <> proowner
     $$,
     array[
+        'app.count_message() of bookkeeper for sessionbase_owner',
         'app.current_account_id() of authorizer for app_user',
+        'app.discount_messages() of bookkeeper for sessionbase_owner',
         'app.drop_chat_keys() of sessionbase_owner for import_definer',
+        'app.note_session_change() of bookkeeper for sessionbase_owner',
+        'app.preview_message() of bookkeeper for sessionbase_owner',
         'app.restore_chat_keys() of sessionbase_owner for import_definer'
     ],
-    'of account data''s own functions three are security definer: for requests one that looks up who asks, for the import functions two as the owner of the tables'
+    'of account data''s own functions seven are security definer: for requests one that looks up who asks, for the import functions two as the owner of the tables, and four triggers'
 );
 
 select finish();

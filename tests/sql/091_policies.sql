@@ -1,6 +1,6 @@
 -- Each policy: whom it is for, what command it allows, and under what condition.
 begin;
-select plan(295);
+select plan(310);
 
 create temporary table wanted (
     place bigint generated always as identity,
@@ -25,6 +25,8 @@ values
 ('app', 'sessions', 'The import finds any session', 'import_definer', 'SELECT', 'all', null),
 ('app', 'sessions', 'The import makes sessions', 'import_definer', 'INSERT', null, 'all'),
 ('app', 'sessions', 'The import widens the times of a session', 'import_definer', 'UPDATE', 'all', 'all'),
+('app', 'sessions', 'Who keeps the counts finds any session', 'bookkeeper', 'SELECT', 'all', null),
+('app', 'sessions', 'Changes are noted in any session', 'bookkeeper', 'UPDATE', 'all', 'all'),
 ('app', 'session_members', 'An account reads the members of sessions it may read', 'app_user', 'SELECT', 'shared with viewers', null),
 ('app', 'session_members', 'An account adds members where it is an owner', 'app_user', 'INSERT', null, 'shared with owners'),
 ('app', 'session_members', 'An account changes roles where it is an owner', 'app_user', 'UPDATE', 'shared with owners', 'shared with owners'),
@@ -38,6 +40,8 @@ values
 ('app', 'chat_threads', 'The import finds any thread', 'import_definer', 'SELECT', 'all', null),
 ('app', 'chat_threads', 'The import brings threads in', 'import_definer', 'INSERT', null, 'all'),
 ('app', 'chat_threads', 'The import derives counts and fills in threads it made', 'import_definer', 'UPDATE', 'all', 'all'),
+('app', 'chat_threads', 'Who keeps the counts finds any thread', 'bookkeeper', 'SELECT', 'all', null),
+('app', 'chat_threads', 'The counts of any thread are kept', 'bookkeeper', 'UPDATE', 'all', 'all'),
 ('app', 'chat_messages', 'An account reads its own messages and shared ones', 'app_user', 'SELECT', 'shared with viewers', null),
 ('app', 'chat_messages', 'An account writes messages where it may edit', 'app_user', 'INSERT', null, 'shared with editors, as the author'),
 ('app', 'chat_messages', 'An account changes messages where it may edit', 'app_user', 'UPDATE', 'shared with editors', 'shared with editors'),
@@ -46,6 +50,7 @@ values
 ('app', 'chat_messages', 'The import counts the messages of any thread', 'import_definer', 'SELECT', 'all', null),
 ('app', 'chat_messages', 'The import brings messages in', 'import_definer', 'INSERT', null, 'all'),
 ('app', 'chat_messages', 'The import replaces a message where it is told to', 'import_definer', 'UPDATE', 'all', 'all'),
+('app', 'chat_messages', 'Who keeps the counts finds the messages of any thread', 'bookkeeper', 'SELECT', 'all', null),
 ('app', 'chat_tool_events', 'An account reads its own tool events and shared ones', 'app_user', 'SELECT', 'shared with viewers', null),
 ('app', 'chat_tool_events', 'An account reports tool events where it may edit', 'app_user', 'INSERT', null, 'shared with editors, as the author'),
 ('app', 'chat_tool_events', 'An account finishes tool events where it may edit', 'app_user', 'UPDATE', 'shared with editors', 'shared with editors'),

@@ -1,7 +1,7 @@
 -- Denial: each role tries, is refused with 42501 or 28000 or sees nothing, and the row it tried for was there to be found.
 -- What app_user may do, and to whose rows, is in 093_personas_chat.sql and the files after it.
 begin;
-select plan(201);
+select plan(245);
 
 insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-000000000001', 'session-1');
@@ -39,8 +39,8 @@ values ('app.todos', 'todos_session_idx', 'index', 'select 1');
 create temporary table try (place bigint generated always as identity, statement text, allowed_to name[] not null default '{}');
 insert into try (statement, allowed_to)
 values
-('select id from app.chat_messages', '{app_user,electric_read}'),
-('select id from app.chat_threads', '{app_user,electric_read}'),
+('select id from app.chat_messages', '{app_user,bookkeeper,electric_read}'),
+('select id from app.chat_threads', '{app_user,bookkeeper,electric_read}'),
 ('select id from app.accounts', '{app_user,authorizer}'),
 ('select member_account_id from app.session_members', '{app_user,authorizer}'),
 ('select session_id from app.memberships', '{app_user,authorizer}'),
@@ -48,6 +48,9 @@ values
 ('insert into app.sessions (account_id, id) values (''00000000-0000-4000-8000-000000000001'', ''session-2'')', '{app_user}'),
 ('update app.chat_threads set title = ''Mine''', '{app_user}'),
 ('delete from app.chat_messages', '{app_user}'),
+('update app.chat_threads set message_count = 40', '{bookkeeper}'),
+('update app.chat_messages set role = ''assistant''', '{}'),
+('select app.note_change(''00000000-0000-4000-8000-000000000001'', ''session-1'', now())', '{bookkeeper}'),
 ('truncate app.hook_decisions', '{}'),
 ('select raw from legacy.quarantine', '{}'),
 ('select raw from legacy.staged_records', '{}'),
@@ -119,6 +122,12 @@ set local role authorizer;
 select throws_ok(statement, '42501', null, 'authorizer is refused: ' || statement)
 from try
 where not allowed_to @> '{authorizer}'
+order by place;
+
+set local role bookkeeper;
+select throws_ok(statement, '42501', null, 'bookkeeper is refused: ' || statement)
+from try
+where not allowed_to @> '{bookkeeper}'
 order by place;
 
 set local role reviewer;

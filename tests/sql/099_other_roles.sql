@@ -1,7 +1,7 @@
 -- Account data and roles that ask for no account: electric_read sees every row of what is synced and nothing else, and writes
 -- nothing; the others see nothing at all, and force row level security binds the owner too.
 begin;
-select plan(10);
+select plan(11);
 
 select tests.cast_personas();
 
@@ -53,6 +53,11 @@ select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('authorizer', target) <> 'refused' $$,
     '{app.accounts,app.session_members,app.memberships}'::text[],
     'authorizer sees accounts and members'
+);
+select set_eq(
+    $$ select target::text from our_tables where pg_temp.sight('bookkeeper', target) <> 'refused' $$,
+    '{app.sessions,app.chat_threads,app.chat_messages}'::text[],
+    'bookkeeper sees what it counts, and where it writes the count'
 );
 select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('import_definer', target) <> 'refused' $$,

@@ -195,6 +195,14 @@ class World:
         """Add a row as an administrator."""
         self.tables[table][row.key] = row
 
+    def count(self, message: Row) -> None:
+        """Do what a trigger does after a message was added: its thread counts it.
+
+        Those that an import brings have no author; it counts them itself.
+        """
+        if message.author is not None:
+            self._touch_thread(message.thread)
+
     def takes(self, table: str, row: Row) -> bool:
         """Say whether keys and foreign keys let a row in."""
         if self._is_taken(table, row) or (table == MEMBERS and row.tag == row.account):
@@ -337,6 +345,8 @@ class World:
             written[new.key] = new
         for row in written.values():
             self._check_references(row)
+            if statement.table == MESSAGES:
+                self.count(row)
         return _outcome(list(written.values()), says=statement.returning)
 
     def _instead(self, statement: Insert, row: Row, asker: str | None, seen: "World") -> Row | None:
@@ -384,13 +394,21 @@ class World:
                 self._check_references(changed)
             self.add(statement.table, changed)
 
-    def _delete(self, table: str, found: Iterable[Row]) -> None:
+    def _delete(self, table: str, found: list[Row]) -> None:
         for row in found:
             self.tables[table].pop(row.key, None)
             if table == SESSIONS:
                 self._forget_session(row)
             if table == THREADS:
                 self._forget_thread(row)
+        if table == MESSAGES:
+            for thread in {row.thread for row in found}:
+                self._touch_thread(thread)
+
+    def _touch_thread(self, key: str | None) -> None:
+        thread = self.tables[THREADS].get(key or "")
+        if thread:
+            self.add(THREADS, replace(thread, version=thread.version + 1))
 
     def _forget_session(self, session: Row) -> None:
         place = (session.account, session.session)

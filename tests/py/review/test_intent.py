@@ -31,7 +31,12 @@ def test_what_is_written_is_in_the_matrix_and_the_rest_is_never() -> None:
 
 
 def test_owners_are_those_of_tables_and_functions() -> None:
-    assert load_intent().owners == {"sessionbase_owner", "authorizer", "import_definer"}
+    assert load_intent().owners == {
+        "sessionbase_owner",
+        "authorizer",
+        "bookkeeper",
+        "import_definer",
+    }
 
 
 @pytest.mark.parametrize(
