@@ -65,7 +65,7 @@ def rows_by_policy(
 ) -> Rows:
     """Read what the policies show, in that place."""
     _, table, columns, _ = shape
-    fields = {**place}
+    fields = dict(place)
     if table == "sessions" and "session_id" in fields:
         fields["id"] = fields.pop("session_id")
     where = sql.SQL(" and ").join(
