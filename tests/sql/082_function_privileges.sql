@@ -35,18 +35,24 @@ select set_eq(
         'app.default_thread_title(text)',
         'app.insert_thread(uuid,text,text,text)',
         'app.lock_threads_of(uuid,text)',
+        'app.lock_tool_event(uuid,text,bigint)',
         'app.message_place(uuid,text,text)',
         'app.need_session(uuid,text)',
+        'app.need_thread_of(uuid,text,text)',
+        'app.page_edge(regclass,text,name,uuid,name,text,text,text,boolean,integer)',
         'app.page_of_messages(uuid,text,text,text,text,text,boolean,integer)',
         'app.read_cursor(text)',
         'app.refuse(text,text,text,text)',
+        'app.refuse_finished(text)',
         'app.refuse_member(uuid,text,uuid,bigint)',
         'app.refuse_nobody()',
         'app.refuse_thread(uuid,text,text,text)',
         'app.refuse_write(regclass,text,uuid,text,bigint,name)',
-        'app.txid()'
+        'app.txid()',
+        -- Who may have a shape.
+        'sync.authorize_shape(text,text,text,uuid)'
     ],
-    'app_user: beside those, the three that say who asks, and what the functions for applications share'
+    'app_user: beside those, the three that say who asks, what the functions for applications share, and the one that says who may have a shape'
 );
 select set_eq(
     $$ select function from function_privilege where role = 'sessionbase_owner' $$,
@@ -62,7 +68,7 @@ select set_eq(
 select is_empty($$ select function from function_privilege where role = 'app_server' $$, 'app_server: none');
 select is_empty($$ select function from function_privilege where role = 'electric_repl' $$, 'electric_repl: none');
 select is_empty($$ select function from function_privilege where role = 'electric_read' $$, 'electric_read: none');
-select is_empty($$ select function from function_privilege where role = 'reviewer' $$, 'reviewer: none');
+select set_eq($$ select function from function_privilege where role = 'reviewer' $$, array['sync."check"(text)'], 'reviewer: to check what is synced');
 select set_eq(
     $$ select function from function_privilege where role = 'importer' $$,
     array[
@@ -99,7 +105,7 @@ select is_empty(
     $$
         select role, function
         from function_privilege
-        where role not in ('app_user', 'sessionbase_owner', 'bookkeeper', 'importer', 'import_definer')
+        where role not in ('app_user', 'sessionbase_owner', 'bookkeeper', 'importer', 'import_definer', 'reviewer')
             or is_grantable
             or grantor <> proowner
     $$,

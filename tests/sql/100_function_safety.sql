@@ -197,18 +197,30 @@ select set_eq(
 select set_eq(
     $$ select signature from our_functions where provolatile = 's' $$,
     array[
+        'api.get_hook_decision(text,uuid)',
         'api.get_message(text,uuid)',
+        'api.get_misalignment(text,uuid)',
+        'api.get_repo_binding(text,uuid)',
         'api.get_session(text,uuid)',
         'api.get_thread(text,uuid)',
+        'api.get_tool_event(text,uuid)',
+        'api.get_ui_settings(text,uuid)',
+        'api.list_hook_decisions(text,text,text,boolean,integer,uuid)',
         'api.list_members(text,uuid)',
         'api.list_messages(text,text,text,text,text,boolean,integer,uuid)',
+        'api.list_misalignments(text,text,text,text,boolean,integer,uuid)',
+        'api.list_repo_bindings(uuid)',
         'api.list_sessions(text,integer)',
         'api.list_thread_messages(text,text,text,boolean,integer,uuid)',
         'api.list_threads(text,text,text,text,integer,uuid)',
+        'api.list_todos(text,boolean,text,text,boolean,integer,uuid)',
+        'api.list_tool_events(text,text,text,text,boolean,integer,uuid)',
+        'api.list_ui_settings(uuid)',
         'app.carefully_claimed_account_id()',
         'app.claimed_account_id()',
         'app.current_account_id()',
         'app.message_place(uuid,text,text)',
+        'app.page_edge(regclass,text,name,uuid,name,text,text,text,boolean,integer)',
         'app.page_of_messages(uuid,text,text,text,text,text,boolean,integer)',
         'app.read_cursor(text)',
         'app.require_account()',
@@ -240,7 +252,9 @@ select set_eq(
         'legacy.source_json(uuid,text,text)',
         'legacy.thread_json(app.chat_threads)',
         'legacy.tool_event_fault(jsonb)',
-        'legacy.tool_event_json(app.chat_tool_events)'
+        'legacy.tool_event_json(app.chat_tool_events)',
+        'sync."check"(text)',
+        'sync.authorize_shape(text,text,text,uuid)'
     ],
     'which functions are stable; all others write'
 );
