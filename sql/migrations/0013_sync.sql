@@ -31,7 +31,16 @@ drop policy if exists "Electric reads all settings" on app.ui_settings;
 
 -- 3. Electric publishes nothing itself (ELECTRIC_MANUAL_TABLE_PUBLISHING): what is not here is refused. The name is that of the
 -- stream id sessionbase (ELECTRIC_REPLICATION_STREAM_ID). Upload contents, accounts and settings are not in it.
+-- It is the owner's, so that whoever migrates later may change it; to make one is a right on the database, lent for that.
 reset role;
+
+do $$
+begin
+    execute format('grant create on database %I to sessionbase_owner', current_database());
+end;
+$$;
+
+set local role sessionbase_owner;
 
 create publication electric_publication_sessionbase
 for table
@@ -49,3 +58,11 @@ for table
 with (publish = 'insert, update, delete, truncate');
 
 comment on publication electric_publication_sessionbase is 'What Electric may stream. sync.check() compares it with sync.shapes.';
+
+reset role;
+
+do $$
+begin
+    execute format('revoke create on database %I from sessionbase_owner', current_database());
+end;
+$$;
