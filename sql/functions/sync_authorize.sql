@@ -38,25 +38,45 @@ begin
                 hint = 'select name, description from sync.shapes says which there are.';
     end if;
 
+    -- Nothing that was asked for is left out in silence: with a thread_id nobody should get all threads.
+    if ('session_id' = any(v_shape.params)) <> (authorize_shape.session_id is not null)
+        or ('thread_id' = any(v_shape.params)) <> (authorize_shape.thread_id is not null)
+    then
+        raise exception 'shape "%" is asked for with %', v_shape.name, case
+            when 'thread_id' = any(v_shape.params) then 'session_id and thread_id'
+            when 'session_id' = any(v_shape.params) then 'session_id, and without thread_id'
+            else 'neither session_id nor thread_id'
+        end
+            using
+                errcode = 'invalid_parameter_value',
+                hint = 'select name, params from sync.shapes says what each shape takes; account_id is who owns the session.';
+    end if;
+
     -- The same answer for what is not there and for what is not shared: nobody learns which of the two it is.
-    if 'session_id' = any(v_shape.params) and not exists (
+    if authorize_shape.session_id is not null and not exists (
         select
         from app.sessions as session
         where session.account_id = v_account
             and session.id = authorize_shape.session_id
     ) then
-        perform app.refuse_write('app.sessions', 'session', v_account, authorize_shape.session_id);
+        raise exception 'there is no session "%" that you may see', authorize_shape.session_id
+            using
+                errcode = 'SB404',
+                hint = 'Of a session that is shared with you, account_id is the account that owns it.';
     end if;
-    if 'thread_id' = any(v_shape.params) and not exists (
+    if authorize_shape.thread_id is not null and not exists (
         select
         from app.chat_threads as thread
         where thread.account_id = v_account
             and thread.session_id = authorize_shape.session_id
             and thread.id = authorize_shape.thread_id
     ) then
-        perform app.refuse_write('app.chat_threads', 'thread', v_account, authorize_shape.thread_id);
+        raise exception 'there is no thread "%" in session "%"', authorize_shape.thread_id, authorize_shape.session_id
+            using
+                errcode = 'SB404',
+                hint = 'api.list_threads says which there are.';
     end if;
-    if not 'session_id' = any(v_shape.params) and v_account <> v_me then
+    if authorize_shape.session_id is null and v_account <> v_me then
         raise exception 'shape "%" is of the account that asks only', v_shape.name
             using
                 errcode = 'SB404',
