@@ -13,14 +13,22 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_mend_shape constant text := 'Mend the shape in sql/functions/sync_shapes.sql, then: invoke migrate --reapply';
 begin
     -- Each part is one sentence that should be true; rows are what makes it false.
     return query
     with shape as (
         select
             known.*,
-            to_regclass(format('%I.%I', known.table_schema, known.table_name)) as relation
+            class.oid::regclass as relation
         from sync.shapes as known
+        left join pg_namespace as namespace
+            on known.table_schema = namespace.nspname
+        left join pg_class as class
+            on namespace.oid = class.relnamespace
+            and known.table_name = class.relname
+            and class.relkind in ('r', 'p')
     ),
 
     synced as (
@@ -40,12 +48,29 @@ begin
         where pub.pubname = p_publication
     ),
 
+    -- Electric's two roles; their oid is null where one is not there.
+    reader as (
+        select
+            wanted.name,
+            role.oid,
+            role.rolsuper,
+            role.rolbypassrls,
+            role.rolcanlogin,
+            -- What stands for the attribute on Amazon RDS.
+            role.rolreplication or pg_has_role(role.oid, rds.oid, 'usage') is true as may_stream
+        from (values ('electric_read'), ('electric_repl')) as wanted (name)
+        left join pg_roles as role
+            on wanted.name = role.rolname
+        left join pg_roles as rds
+            on rds.rolname = 'rds_replication'
+    ),
+
     -- Whatever Electric's roles may read or stream, wherever it is.
     ours as (
         select
             class.oid,
             class.oid::regclass as relation,
-            class.relkind,
+            class.relnamespace,
             class.relreplident,
             class.relrowsecurity,
             class.relforcerowsecurity
@@ -55,6 +80,30 @@ begin
         where class.relkind in ('r', 'p', 'v', 'm', 'f')
             and namespace.nspname <> 'information_schema'
             and namespace.nspname !~ '^pg_'
+    ),
+
+    -- A right of PUBLIC in a schema that they may not use, as an extension may have left it, is none of theirs.
+    reach as (
+        select
+            reader.name,
+            ours.relation,
+            has_any_column_privilege(reader.oid, ours.oid, 'select') as may_read,
+            has_any_column_privilege(reader.oid, ours.oid, 'insert, update, references')
+            or has_table_privilege(reader.oid, ours.oid, 'delete, truncate, trigger') as may_write
+        from ours
+        cross join reader
+        where has_schema_privilege(reader.oid, ours.relnamespace, 'usage')
+            or not has_any_column_privilege('public', ours.oid, 'select, insert, update, references')
+    ),
+
+    -- The publication as it should be made.
+    whole as (
+        select format(
+            'create publication %I for table %s with (publish = ''insert, update, delete, truncate'')',
+            p_publication,
+            string_agg(synced.relation::text, ', ' order by synced.relation::text)
+        ) as statement
+        from synced
     ),
 
     condition as (
@@ -83,8 +132,8 @@ begin
     select
         'shape without a table',
         shape.name,
-        format('%I.%I is not there', shape.table_schema, shape.table_name),
-        'Mend the shape in sql/functions/sync_shapes.sql, then: invoke migrate'
+        format('there is no table %I.%I', shape.table_schema, shape.table_name),
+        v_mend_shape
     from shape
     where shape.relation is null
 
@@ -95,7 +144,7 @@ begin
         'shape with a wrong column',
         shape.name,
         format('%s is %s', wanted.name, case when field.attname is null then 'no column of ' || shape.relation else 'named twice' end),
-        'Mend the shape in sql/functions/sync_shapes.sql, then: invoke migrate'
+        v_mend_shape
     from shape
     cross join lateral (
         select
@@ -119,7 +168,7 @@ begin
         'shape without a column it needs',
         shape.name,
         format('%s is not among its columns', needed.attname),
-        'Mend the shape in sql/functions/sync_shapes.sql, then: invoke migrate'
+        v_mend_shape
     from shape
     cross join lateral (
         select key_column.attname
@@ -142,7 +191,7 @@ begin
         'table without a primary key',
         synced.relation::text,
         'Electric would take all columns for the key',
-        'Give it a primary key.'
+        format('In a migration: alter table %s add primary key (...)', synced.relation)
     from synced
     where not exists (
         select
@@ -161,7 +210,7 @@ begin
             when field.attname is null then format('%s is no column of %s', condition.field, condition.relation)
             else format('%s is %s, not text or uuid', condition.field, format_type(field.atttypid, field.atttypmod))
         end,
-        'Mend the shape in sql/functions/sync_shapes.sql, then: invoke migrate'
+        v_mend_shape
     from condition
     left join pg_attribute as field
         on field.attrelid = condition.relation
@@ -178,7 +227,7 @@ begin
         'shape with wrong parameters',
         shape.name,
         format('it uses %s, and has %s', used.numbers, cardinality(shape.params)),
-        'Mend the shape in sql/functions/sync_shapes.sql, then: invoke migrate'
+        v_mend_shape
     from shape
     cross join lateral (
         select coalesce(string_agg(distinct '$' || condition.number, ', '), 'none') as numbers
@@ -192,12 +241,23 @@ begin
 
     union all
 
+    -- Whoever gets its rows, they are of one account or shared with one: session ids are unique within an account only.
+    select
+        'shape that is not of one account',
+        shape.name,
+        'none of its parameters is account_id or member_account_id',
+        v_mend_shape
+    from shape
+    where not shape.params && array['account_id', 'member_account_id']
+
+    union all
+
     -- The parameter that stands for a column is compared with that column.
     select
         'shape with swapped parameters',
         condition.name,
         format('%s is compared with %s', condition.field, shape.params[condition.number]),
-        'Mend the shape in sql/functions/sync_shapes.sql, then: invoke migrate'
+        v_mend_shape
     from condition
     inner join shape
         on condition.name = shape.name
@@ -212,16 +272,19 @@ begin
         'shape without an index',
         shape.name,
         format('no index of %s begins with columns of its condition', shape.relation),
-        'Add an index whose comment names the shape.'
+        format('In a migration: create index on %s (%s)', shape.relation, compared.fields)
     from shape
     cross join lateral (
         select
             count(*) as terms,
-            array_agg(condition.field) as fields
+            bool_and(condition.field is not null) as is_simple,
+            string_agg(quote_ident(condition.field), ', ' order by condition.number) as fields,
+            array_agg(condition.field) as names
         from condition
         where condition.name = shape.name
     ) as compared
     where shape.relation is not null
+        and compared.is_simple
         and not exists (
             select
             from pg_index as idx
@@ -234,7 +297,7 @@ begin
                     inner join pg_attribute as field
                         on field.attrelid = idx.indrelid
                         and field.attnum = first_two.number
-                    where field.attname = any(compared.fields)
+                    where field.attname = any(compared.names)
                 ) >= least(compared.terms, 2)
         )
 
@@ -245,7 +308,8 @@ begin
         'no publication',
         p_publication,
         'Electric refuses every shape',
-        'invoke migrate; for another stream id: create publication as migration 0013 does'
+        whole.statement
+    from whole
     where not exists (
         select
         from pg_publication as pub
@@ -258,8 +322,12 @@ begin
         'publication with more or less than it should have',
         p_publication,
         case when pub.puballtables then 'it is for all tables, later ones too' else 'it leaves out insert, update, delete or truncate' end,
-        'alter publication, as migration 0013 makes it'
+        case
+            when pub.puballtables then format('drop publication %I; %s', p_publication, whole.statement)
+            else format('alter publication %I set (publish = ''insert, update, delete, truncate'')', p_publication)
+        end
     from pg_publication as pub
+    cross join whole
     where pub.pubname = p_publication
         and (pub.puballtables or not (pub.pubinsert and pub.pubupdate and pub.pubdelete and pub.pubtruncate))
 
@@ -316,7 +384,7 @@ begin
         'table that is published in part',
         published.relation::text,
         case when published.has_filter then 'the publication has a condition on its rows' else 'the publication has a list of its columns' end,
-        format('alter publication %I drop table %s, then add it whole', p_publication, published.relation)
+        format('alter publication %1$I drop table %2$s; alter publication %1$I add table %2$s', p_publication, published.relation)
     from published
     where published.has_filter or published.has_columns
 
@@ -339,36 +407,69 @@ begin
     select
         'table that electric_read may not read',
         synced.relation::text,
-        case
-            when not has_table_privilege('electric_read', synced.relation, 'select') then 'select is not granted'
-            else 'its schema is not granted'
-        end,
-        'invoke migrate --reapply'
+        'select is not granted',
+        format('Let electric_read read it in sql/policies/%s.sql, then: invoke migrate --reapply', synced.relation)
     from synced
-    inner join ours
-        on synced.relation = ours.relation
-    where not has_table_privilege('electric_read', synced.relation, 'select')
-        or not has_schema_privilege('electric_read', (select class.relnamespace from pg_class as class where class.oid = synced.relation), 'usage')
+    inner join reader
+        on reader.name = 'electric_read'
+    where not has_table_privilege(reader.oid, synced.relation, 'select')
+
+    union all
+
+    select
+        'schema that electric_read may not use',
+        namespace.nspname::text,
+        'it can read none of its tables',
+        format('grant usage on schema %I to electric_read', namespace.nspname)
+    from pg_namespace as namespace
+    inner join reader
+        on reader.name = 'electric_read'
+    where not has_schema_privilege(reader.oid, namespace.oid, 'usage')
+        and exists (
+            select
+            from synced
+            inner join ours
+                on synced.relation = ours.relation
+            where ours.relnamespace = namespace.oid
+        )
 
     union all
 
     select
         'table whose rows electric_read does not see',
         synced.relation::text,
-        'no policy lets it read all rows: shapes would begin empty, and get changes on top',
-        'invoke migrate --reapply'
+        case
+            when restriction.is_there then 'a restrictive policy binds it: shapes would begin without some rows, and get changes of them'
+            else 'no policy lets it read all rows: shapes would begin empty, and get changes on top'
+        end,
+        format('Let electric_read read all of it in sql/policies/%s.sql, then: invoke migrate --reapply', synced.relation)
     from synced
     inner join ours
         on synced.relation = ours.relation
-    where ours.relrowsecurity
-        and not exists (
+    inner join reader
+        on reader.name = 'electric_read'
+    cross join lateral (
+        select exists (
             select
             from pg_policy as policy
             where policy.polrelid = synced.relation
-                and policy.polcmd = 'r'
-                and policy.polpermissive
-                and policy.polroles = array['electric_read'::regrole::oid]
-                and pg_get_expr(policy.polqual, policy.polrelid) = 'true'
+                and policy.polcmd in ('r', '*')
+                and not policy.polpermissive
+                and policy.polroles && array[0::oid, reader.oid]
+        ) as is_there
+    ) as restriction
+    where ours.relrowsecurity
+        and (
+            restriction.is_there
+            or not exists (
+                select
+                from pg_policy as policy
+                where policy.polrelid = synced.relation
+                    and policy.polcmd in ('r', '*')
+                    and policy.polpermissive
+                    and reader.oid = any(policy.polroles)
+                    and pg_get_expr(policy.polqual, policy.polrelid) = 'true'
+            )
         )
 
     union all
@@ -377,7 +478,7 @@ begin
         'table without row level security',
         synced.relation::text,
         'who may have its rows is not decided by policies',
-        'invoke migrate --reapply'
+        format('alter table %s enable row level security, force row level security', synced.relation)
     from synced
     inner join ours
         on synced.relation = ours.relation
@@ -385,65 +486,70 @@ begin
 
     union all
 
+    -- A right of PUBLIC is one of theirs too, so both are named.
     select
         'relation that electric_read may read without a shape',
-        ours.relation::text,
+        reach.relation::text,
         'nothing of it is to be synced',
-        format('revoke all on %s from electric_read', ours.relation)
-    from ours
-    where has_any_column_privilege('electric_read', ours.oid, 'select')
+        format('revoke all on %s from public, electric_read', reach.relation)
+    from reach
+    where reach.name = 'electric_read'
+        and reach.may_read
         and not exists (
             select
             from synced
-            where synced.relation = ours.relation
+            where synced.relation = reach.relation
         )
 
     union all
 
     select
-        'relation that ' || reader.name || ' may write',
-        ours.relation::text,
+        'relation that ' || reach.name || ' may write',
+        reach.relation::text,
         'Electric writes nothing',
-        format('revoke all on %s from %I', ours.relation, reader.name)
-    from ours
-    cross join (values ('electric_read'), ('electric_repl')) as reader (name)
-    where has_any_column_privilege(reader.name, ours.oid, 'insert, update, references')
-        or has_table_privilege(reader.name, ours.oid, 'delete, truncate, trigger')
+        format('revoke insert, update, delete, truncate, references, trigger on %s from public, %I', reach.relation, reach.name)
+    from reach
+    where reach.may_write
 
     union all
 
     select
         'relation that electric_repl may read',
-        ours.relation::text,
+        reach.relation::text,
         'it streams, and reads no table',
-        format('revoke all on %s from electric_repl', ours.relation)
-    from ours
-    where has_any_column_privilege('electric_repl', ours.oid, 'select')
+        format('revoke all on %s from public, electric_repl', reach.relation)
+    from reach
+    where reach.name = 'electric_repl'
+        and reach.may_read
 
     union all
 
-    -- Its roles are what they should be.
+    -- Its roles are there, and what they should be.
+    select
+        'role that is not there',
+        reader.name,
+        'Electric logs in with it',
+        format('create role %I login%s', reader.name, case reader.name when 'electric_repl' then ' replication' else '' end)
+    from reader
+    where reader.oid is null
+
+    union all
+
     select
         'role that is not what it should be',
-        role.rolname::text,
-        case
-            when role.rolsuper or role.rolbypassrls then 'it passes by row level security'
-            when not role.rolcanlogin then 'it may not log in'
-            else 'it may not stream'
-        end,
-        case
-            when role.rolsuper or role.rolbypassrls then format('alter role %I nosuperuser nobypassrls', role.rolname)
-            when not role.rolcanlogin then format('alter role %I login', role.rolname)
-            else format('alter role %I replication', role.rolname)
-        end
-    from pg_roles as role
-    where role.rolname in ('electric_read', 'electric_repl')
-        and (
-            role.rolsuper
-            or role.rolbypassrls
-            or not role.rolcanlogin
-            or (role.rolname = 'electric_repl' and not role.rolreplication)
-        )
+        reader.name,
+        fault.detail,
+        format('alter role %I %s', reader.name, fault.attribute)
+    from reader
+    cross join lateral (
+        values
+        (reader.rolsuper, 'it is a superuser, whom row level security does not bind', 'nosuperuser'),
+        (reader.rolbypassrls, 'it has BYPASSRLS: row level security does not bind it', 'nobypassrls'),
+        (not reader.rolcanlogin, 'it may not log in', 'login'),
+        (reader.name = 'electric_repl' and not reader.may_stream, 'it may not stream', 'replication'),
+        (reader.name = 'electric_read' and reader.may_stream, 'it may stream, which is for electric_repl', 'noreplication')
+    ) as fault (is_so, detail, attribute)
+    where fault.is_so
     order by 1, 2, 3;
 end;
 $$;
