@@ -92,8 +92,11 @@ begin
             or has_table_privilege(reader.oid, ours.oid, 'delete, truncate, trigger') as may_write
         from ours
         cross join reader
-        where has_schema_privilege(reader.oid, ours.relnamespace, 'usage')
-            or not has_any_column_privilege('public', ours.oid, 'select, insert, update, references')
+        where not reader.rolsuper
+            and (
+                has_schema_privilege(reader.oid, ours.relnamespace, 'usage')
+                or not has_any_column_privilege('public', ours.oid, 'select, insert, update, references')
+            )
     ),
 
     -- The publication as it should be made.
@@ -230,11 +233,14 @@ begin
         v_mend_shape
     from shape
     cross join lateral (
-        select coalesce(string_agg(distinct '$' || condition.number, ', '), 'none') as numbers
+        select
+            string_agg(distinct '$' || condition.number, ', ') as numbers,
+            bool_and(condition.field is not null) as is_simple
         from condition
         where condition.name = shape.name
     ) as used
-    where used.numbers <> (
+    where used.is_simple
+        and used.numbers <> (
         select string_agg('$' || n, ', ' order by '$' || n)
         from generate_series(1, cardinality(shape.params)) as n
     )
@@ -267,7 +273,7 @@ begin
 
     union all
 
-    -- An index finds its rows: the first columns of one, two where there are two, are compared by its condition.
+    -- An index finds its rows: its first two columns are compared by the condition, or the first, if that compares one only.
     select
         'shape without an index',
         shape.name,
@@ -293,12 +299,12 @@ begin
                 and idx.indpred is null
                 and (
                     select count(*)
-                    from unnest((idx.indkey::smallint[])[0:1]) as first_two (number)
+                    from unnest((idx.indkey::smallint[])[0:least(compared.terms, 2) - 1]) as front (number)
                     inner join pg_attribute as field
                         on field.attrelid = idx.indrelid
-                        and field.attnum = first_two.number
+                        and field.attnum = front.number
                     where field.attname = any(compared.names)
-                ) >= least(compared.terms, 2)
+                ) = least(compared.terms, 2)
         )
 
     union all
@@ -358,10 +364,17 @@ begin
         from published
         where published.relation = synced.relation
     )
+        -- For those that have all tables, of a schema or of all, there is a sentence above.
         and exists (
             select
             from pg_publication as pub
             where pub.pubname = p_publication
+                and not pub.puballtables
+                and not exists (
+                    select
+                    from pg_publication_namespace as member
+                    where member.pnpubid = pub.oid
+                )
         )
 
     union all
@@ -459,6 +472,7 @@ begin
         ) as is_there
     ) as restriction
     where ours.relrowsecurity
+        and reader.oid is not null
         and (
             restriction.is_there
             or not exists (

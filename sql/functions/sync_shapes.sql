@@ -123,21 +123,21 @@ written as (
     insert into sync.shapes as shape (name, table_schema, table_name, columns, where_template, params, description)
     select
         wanted.name,
-        'app',
+        'app' as table_schema,
         wanted.table_name,
-        string_to_array(wanted.columns, ', '),
+        string_to_array(wanted.columns, ', ') as columns,
         wanted.where_template,
-        string_to_array(wanted.params, ', '),
+        string_to_array(wanted.params, ', ') as params,
         wanted.description
     from wanted
     on conflict (name) do update
-    set
-        table_schema = excluded.table_schema,
-        table_name = excluded.table_name,
-        columns = excluded.columns,
-        where_template = excluded.where_template,
-        params = excluded.params,
-        description = excluded.description
+        set
+            table_schema = excluded.table_schema,
+            table_name = excluded.table_name,
+            columns = excluded.columns,
+            where_template = excluded.where_template,
+            params = excluded.params,
+            description = excluded.description
 )
 
 delete from sync.shapes as shape

@@ -1,5 +1,6 @@
 -- What Electric needs of the database: whole old rows in the log, a publication, and a registry that says what may be asked for.
--- Until this file nothing is synced, so what is locked here keeps nobody waiting.
+-- Until this file nothing is synced and the registry is empty, so what is locked here keeps nobody waiting.
+-- squawk-ignore-file constraint-missing-not-valid, adding-required-field, ban-drop-constraint
 set local role sessionbase_owner;
 
 -- 1. Electric compares the old row with a shape's condition, so the log must hold it whole.
@@ -42,20 +43,18 @@ $$;
 
 set local role sessionbase_owner;
 
-create publication electric_publication_sessionbase
-for table
-    app.sessions,
-    app.session_members,
-    app.chat_threads,
-    app.chat_messages,
-    app.chat_tool_events,
-    app.session_events,
-    app.session_uploads,
-    app.session_repo_bindings,
-    app.todos,
-    app.misalignments,
-    app.hook_decisions
-with (publish = 'insert, update, delete, truncate');
+create publication electric_publication_sessionbase with (publish = 'insert, update, delete, truncate');
+alter publication electric_publication_sessionbase add table app.sessions;
+alter publication electric_publication_sessionbase add table app.session_members;
+alter publication electric_publication_sessionbase add table app.chat_threads;
+alter publication electric_publication_sessionbase add table app.chat_messages;
+alter publication electric_publication_sessionbase add table app.chat_tool_events;
+alter publication electric_publication_sessionbase add table app.session_events;
+alter publication electric_publication_sessionbase add table app.session_uploads;
+alter publication electric_publication_sessionbase add table app.session_repo_bindings;
+alter publication electric_publication_sessionbase add table app.todos;
+alter publication electric_publication_sessionbase add table app.misalignments;
+alter publication electric_publication_sessionbase add table app.hook_decisions;
 
 comment on publication electric_publication_sessionbase is 'What Electric may stream. sync.check() compares it with sync.shapes.';
 

@@ -91,7 +91,8 @@ def places(shape: Shape, world: World, who: UUID | None) -> Iterator[dict[str, o
     if wanted == ["member_account_id"]:
         yield {"member_account_id": who}
     elif wanted == ["account_id"]:
-        yield from ({"account_id": account} for account in world.accounts)
+        for account in world.accounts:
+            yield {"account_id": account}
     else:
         threads: tuple[str | None, ...] = THREADS if "thread_id" in wanted else (None,)
         for account in world.accounts:
