@@ -30,7 +30,8 @@ select format('%s: %s', shape.name, field.attname) as field
 from sync.shapes as shape
 inner join pg_attribute as field
     on to_regclass(format('%I.%I', shape.table_schema, shape.table_name)) = field.attrelid
-where field.attnum > 0
+where
+    field.attnum > 0
     and not field.attisdropped
     and field.attname <> all(shape.columns);
 
