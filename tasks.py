@@ -24,6 +24,8 @@ from bench.uploads_report import show_uploads_report
 from bench.writes import WritesOrder, bench_writes
 from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
+from harness.doctor.examination import examine
+from harness.doctor.examination import report as report_symptoms
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.guide.command import guide as write_guide
@@ -426,6 +428,15 @@ def guide(_: Context, write: bool = False) -> ExitCode:
     return write_guide(server, write=write)
 
 
+@task(help=_JSON)
+@command
+def doctor(_: Context, json: bool = False) -> ExitCode:
+    """Say what is wrong, the most urgent first, and what mends it; exit 27 if something is."""
+    known = settings.load()
+    server = target(known)
+    return report_symptoms(examine(server, known), as_json=json)
+
+
 @task
 @command
 def lint(_: Context) -> ExitCode:
@@ -504,6 +515,7 @@ ns = Collection(
     psql,
     review,
     guide,
+    doctor,
     lint,
     fmt,
     pg_start,

@@ -14,6 +14,9 @@ from harness.errors import ExitCode, SessionbaseError
 SCHEMAS = ("app", "api", "legacy", "sync", "ops")
 """What sessionbase has of a database."""
 
+PUBLICATION = "electric_publication_sessionbase"
+"""What Electric streams of it. A publication is in no schema."""
+
 OLDEST_MAJOR = 15
 NEWEST_MAJOR = 18
 NEEDED_WAL_LEVEL = "logical"

@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     POLICY_UNDECLARED = 24
     REVIEW_FAILED = 25
     GUIDE_STALE = 26
+    SICK = 27
     NO_DATA_FOLDER = 30
     NOT_AN_ARRAY = 31
     QUARANTINED = 33

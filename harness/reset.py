@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from psycopg import sql
 
-from harness.connections import SCHEMAS, connect, server_of_url
+from harness.connections import PUBLICATION, SCHEMAS, connect, server_of_url
 from harness.embedded.postgres import DATABASE, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
@@ -36,6 +36,10 @@ def reset(settings: Settings, database: str | None, ask: Ask) -> str:
                 connection.execute(
                     sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema))
                 )
+            # Without its tables it would be left, and in the way of the migration that makes it.
+            connection.execute(
+                sql.SQL("drop publication if exists {}").format(sql.Identifier(PUBLICATION))
+            )
     return f"the schemas {', '.join(SCHEMAS)} are gone from {server.label}; roles and rights stay"
 
 

@@ -25,7 +25,7 @@ from harness.errors import ExitCode, SessionbaseError
 _AT_ONCE = 8
 """How many chunks are in memory, asked for and sent in one transaction."""
 
-_MISSING = "select * from api.missing_upload_chunks(%b::bytea[])"
+_MISSING = "select * from api.list_missing_upload_chunks(%b::bytea[])"
 _PUT = "select stored_bytes from api.put_upload_chunk(%b, %s, %s, %b)"
 _STORE = """
     select * from api.store_upload(

@@ -24,8 +24,8 @@ export async function putContent(account, stream) {
   const send = async () => {
     const bySha256 = new Map(held.map((chunk) => [sha256Of(chunk).toString('hex'), chunk]));
     const sha256s = held.map(sha256Of);
-    const missing = await call(account, 'missing_upload_chunks', { sha256s });
-    for (const { missing_upload_chunks: sha256 } of missing) {
+    const missing = await call(account, 'list_missing_upload_chunks', { sha256s });
+    for (const { list_missing_upload_chunks: sha256 } of missing) {
       const chunk = bySha256.get(sha256.toString('hex'));
       await callAgain(account, 'put_upload_chunk', { sha256, size_bytes: chunk.length, ...packed(chunk) });
     }

@@ -286,7 +286,8 @@ def _reason(place: Place) -> Values:
 def _shape(place: Place) -> Values:
     about = {"table_schema": "app", "table_name": "todos", "columns": ["id"]}
     name = place.tag.replace("-", "_")
-    return {"name": name, **about, "where_template": "true", "params": ["account_id"]}
+    condition = {"where_template": "account_id = $1", "params": ["account_id"]}
+    return {"name": name, **about, **condition, "description": "of the proof"}
 
 
 def _dropped_key(place: Place) -> Values:

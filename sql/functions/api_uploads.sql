@@ -53,7 +53,7 @@ end;
 $$;
 comment on function app.refuse_upload(uuid, text, bigint) is 'Raises why an upload can not be written, as app.refuse_write does.';
 
-create or replace function api.missing_upload_chunks(sha256s bytea[], account_id uuid default null)
+create or replace function api.list_missing_upload_chunks(sha256s bytea[], account_id uuid default null)
 returns setof bytea
 language plpgsql
 stable
@@ -61,11 +61,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    v_account uuid := coalesce(missing_upload_chunks.account_id, app.current_account_id());
+    v_account uuid := coalesce(list_missing_upload_chunks.account_id, app.current_account_id());
 begin
     return query
     select wanted.sha256
-    from unnest(missing_upload_chunks.sha256s) with ordinality as wanted (sha256, place)
+    from unnest(list_missing_upload_chunks.sha256s) with ordinality as wanted (sha256, place)
     where not exists (
         select
         from app.upload_chunks as kept
@@ -76,7 +76,7 @@ begin
     order by min(wanted.place);
 end;
 $$;
-comment on function api.missing_upload_chunks(bytea[], uuid) is 'Those of some chunks that are not stored yet, each once, in the order they were named.';
+comment on function api.list_missing_upload_chunks(bytea[], uuid) is 'Those of some chunks that are not stored yet, each once, in the order they were named.';
 
 create or replace function api.put_upload_chunk(
     sha256 bytea,
@@ -175,7 +175,7 @@ begin
         perform app.refuse(
             'SB404',
             format('%s of the %s chunks are not stored', v_missing, v_chunk_count),
-            'api.missing_upload_chunks says which: send them with api.put_upload_chunk, and call this again.'
+            'api.list_missing_upload_chunks says which: send them with api.put_upload_chunk, and call this again.'
         );
     end if;
     if p_size_bytes is distinct from v_size_bytes then
@@ -589,7 +589,7 @@ end;
 $$;
 comment on function api.read_upload(text, bigint, integer, bytea, uuid) is 'The chunks of an upload''s content in order, a page at a time, from one on; no row behind the last. With content_sha256, which the first page says, it fails with SB409 if the upload has another content meanwhile. The content is the account''s: a member of the session gets 42501.';
 
-create or replace function api.unused_upload_contents(older_than interval default '1 day', account_id uuid default null)
+create or replace function api.list_unused_upload_contents(older_than interval default '1 day', account_id uuid default null)
 returns api.upload_room
 language plpgsql
 stable
@@ -597,11 +597,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    v_account uuid := coalesce(unused_upload_contents.account_id, app.current_account_id());
-    v_before timestamptz := app.clock() - unused_upload_contents.older_than;
+    v_account uuid := coalesce(list_unused_upload_contents.account_id, app.current_account_id());
+    v_before timestamptz := app.clock() - list_unused_upload_contents.older_than;
     v_room api.upload_room;
 begin
-    if unused_upload_contents.older_than is null then
+    if list_unused_upload_contents.older_than is null then
         raise exception 'older_than says how long ago what is unused came in'
             using
                 errcode = 'invalid_parameter_value',
@@ -640,7 +640,7 @@ begin
     return v_room;
 end;
 $$;
-comment on function api.unused_upload_contents(interval, uuid) is 'What api.remove_unused_upload_contents would remove: contents that no upload has, chunks that no other content has, and those of transfers that were given up; of what came in longer than older_than ago.';
+comment on function api.list_unused_upload_contents(interval, uuid) is 'What api.remove_unused_upload_contents would remove: contents that no upload has, chunks that no other content has, and those of transfers that were given up; of what came in longer than older_than ago.';
 
 create or replace function api.remove_unused_upload_contents(older_than interval default '1 day', account_id uuid default null)
 returns api.freed_upload_room
@@ -798,7 +798,7 @@ app.lock_upload_contents(uuid, boolean),
 app.check_upload_is_own(uuid, text),
 app.refuse_upload(uuid, text, bigint),
 app.keep_upload_content(uuid, bytea, bigint, bytea[]),
-api.missing_upload_chunks(bytea[], uuid),
+api.list_missing_upload_chunks(bytea[], uuid),
 api.put_upload_chunk(bytea, text, integer, bytea, uuid),
 api.store_upload(text, bytea, bigint, bytea[], text, text, text, timestamptz, text, jsonb, text, text, text, uuid),
 api.replace_upload_content(text, bytea, bigint, bytea[], timestamptz, text, bigint, uuid),
@@ -807,7 +807,7 @@ api.get_upload(text, uuid),
 api.update_upload(text, text, text, timestamptz, text, jsonb, text, text, bigint, uuid),
 api.remove_upload(text, bigint, uuid),
 api.read_upload(text, bigint, integer, bytea, uuid),
-api.unused_upload_contents(interval, uuid),
+api.list_unused_upload_contents(interval, uuid),
 api.remove_unused_upload_contents(interval, uuid),
 api.get_upload_retention(uuid),
 api.set_upload_retention(text, interval, uuid),

@@ -2,6 +2,7 @@
 -- Who may: an account reads who is a member of its own sessions and of those shared with it; in its own, and where it is a
 -- member of role owner, it adds members, changes their roles and removes them.
 -- The functions of authorizer look memberships up, whoever asks.
+-- Electric reads all of it, for it serves every account; the gatekeeper decides who gets which of it.
 set local role sessionbase_owner;
 
 revoke all on app.session_members
@@ -75,6 +76,11 @@ using (
     )
 );
 
+drop policy if exists "Electric reads all members" on app.session_members;
+create policy "Electric reads all members" on app.session_members
+for select to electric_read
+using (true);
+
 drop policy if exists "Who asks is looked up among all memberships" on app.session_members;
 create policy "Who asks is looked up among all memberships" on app.session_members
 for select to authorizer
@@ -83,5 +89,6 @@ using (true);
 grant select, delete on app.session_members to app_user;
 grant insert (account_id, session_id, member_account_id, role) on app.session_members to app_user;
 grant update (role, updated_at) on app.session_members to app_user;
+grant select on app.session_members to electric_read;
 grant select on app.session_members to authorizer;
--- Not granted: update of who is a member of what: that is another row; anything to electric_read: memberships are not synced.
+-- Not granted: update of who is a member of what: that is another row.

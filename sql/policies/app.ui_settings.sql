@@ -1,6 +1,5 @@
 -- app.ui_settings: how the viewer looks, a row a profile.
 -- Who may: an account reads, makes, changes and removes its own; nobody else's are of any use to it.
--- Electric reads all of it, for it serves every account; the gatekeeper decides who gets which of it.
 set local role sessionbase_owner;
 
 revoke all on app.ui_settings
@@ -30,13 +29,7 @@ create policy "An account removes its own settings" on app.ui_settings
 for delete to app_user
 using (account_id = (select app.current_account_id()));
 
-drop policy if exists "Electric reads all settings" on app.ui_settings;
-create policy "Electric reads all settings" on app.ui_settings
-for select to electric_read
-using (true);
-
 grant select, delete on app.ui_settings to app_user;
 grant insert (account_id, profile_id, settings, created_at, updated_at) on app.ui_settings to app_user;
 grant update (settings, updated_at) on app.ui_settings to app_user;
-grant select on app.ui_settings to electric_read;
 -- Not granted: update of account_id and profile_id: a profile stays what it is.

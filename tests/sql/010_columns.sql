@@ -33,7 +33,7 @@ select columns_are('legacy', 'judged_records', '{run_id,kind,ordinal,byte_offset
 select columns_are('legacy', 'known_records', '{run_id,kind,sha256,record_id}'::name[]);
 select columns_are('legacy', 'source_records', '{account_id,run_id,kind,ordinal,byte_offset,fate,record_id,sha256}'::name[]);
 select columns_are('legacy', 'current_records', '{kind,account_id,record_id,began_at,row_version,record}'::name[]);
-select columns_are('sync', 'shapes', '{name,table_schema,table_name,columns,where_template,params}'::name[]);
+select columns_are('sync', 'shapes', '{name,table_schema,table_name,columns,where_template,params,description}'::name[]);
 select columns_are('ops', 'migrations', '{file,kind,checksum,applied_at,applied_by,duration_ms,policies}'::name[]);
 select columns_are('ops', 'migration_attempts', '{id,file,kind,checksum,attempted_at,attempted_by,duration_ms,outcome,sqlstate,line,message}'::name[]);
 select columns_are('ops', 'dropped_keys', '{table_name,name,kind,definition,description}'::name[]);

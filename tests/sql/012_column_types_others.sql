@@ -221,7 +221,8 @@ select set_eq(
         'table_name text not null',
         'columns text[] not null',
         'where_template text not null',
-        'params text[] not null'
+        'params text[] not null',
+        'description text not null'
     ],
     'sync.shapes: the type, nullability and default of every column'
 );

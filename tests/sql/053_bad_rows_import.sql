@@ -1,6 +1,6 @@
 -- Rows of the import, the shapes and the ledger: good ones come in, every constraint refuses a bad one.
 begin;
-select plan(147);
+select plan(151);
 
 insert into tests.good_row (target, fields)
 values
@@ -15,7 +15,7 @@ values
 ('legacy.staged_records', '{"run_id": 800, "kind": "threads", "ordinal": 7, "byte_offset": 0, "raw": "\\x", "sha256": "\\x"}'),
 ('legacy.judged_records', '{"run_id": 800, "kind": "threads", "ordinal": 7, "byte_offset": 0, "raw": "\\x", "is_plain": false, "mends": {}}'),
 ('legacy.known_records', '{"run_id": 800, "kind": "threads", "sha256": "\\x", "record_id": "known"}'),
-('sync.shapes', '{"name": "new", "table_schema": "app", "table_name": "todos", "columns": ["id"], "where_template": "account_id = $1", "params": ["account_id"]}'),
+('sync.shapes', '{"name": "new", "table_schema": "app", "table_name": "todos", "columns": ["id"], "where_template": "account_id = $1", "params": ["account_id"], "description": "any"}'),
 ('ops.migrations', '{"file": "migrations/new.sql", "kind": "versioned", "applied_at": "2026-01-01T00:00:00Z", "applied_by": "me", "duration_ms": 0, "policies": []}'::jsonb || jsonb_build_object('checksum', encode(sha256(''), 'hex'))),
 ('ops.dropped_keys', '{"table_name": "app.todos", "name": "new", "kind": "index", "definition": "any"}'),
 ('ops.migration_attempts', '{"id": 9000, "file": "migrations/new.sql", "kind": "versioned", "attempted_at": "2026-01-01T00:00:00Z", "attempted_by": "me", "duration_ms": 0, "outcome": "applied"}'::jsonb || jsonb_build_object('checksum', encode(sha256(''), 'hex')));
@@ -184,6 +184,10 @@ values
 ('sync.shapes', '{"columns": []}', '23514 shapes_columns_check', 'a shape without columns is refused'),
 ('sync.shapes', '{"where_template": " "}', '23514 shapes_where_template_check', 'a shape without a condition is refused'),
 ('sync.shapes', '{"params": []}', '23514 shapes_params_check', 'a shape without parameters is refused'),
+('sync.shapes', '{"params": ["account_id", "session_id", "thread_id", "member_account_id"]}', 'accepted', 'every parameter that there is is accepted'),
+('sync.shapes', '{"params": ["account_id", "role"]}', '23514 shapes_params_check', 'a parameter that nobody fills in is refused'),
+('sync.shapes', '{"params": ["account_id", null]}', '23514 shapes_params_check', 'a parameter without a name is refused'),
+('sync.shapes', '{"description": " "}', '23514 shapes_description_check', 'a shape without a description is refused'),
 
 ('ops.migrations', '{}', 'accepted', 'a good row is accepted'),
 ('ops.migrations', '{"file": "migrations/known.sql"}', '23505 migrations_pkey', 'a file that is there already is refused'),

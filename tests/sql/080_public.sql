@@ -51,6 +51,7 @@ select set_eq(
         'app reviewer USAGE',
         'api reviewer USAGE',
         'legacy reviewer USAGE',
+        'sync app_user USAGE',
         'sync reviewer USAGE',
         'ops reviewer USAGE'
     ],

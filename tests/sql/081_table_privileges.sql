@@ -92,7 +92,8 @@ select set_eq(
         'app.misalignments INSERT (account_id, session_id, rule_id, title, summary, severity, status, event_range, evidence, created_at, updated_at, author_account_id)',
         'app.misalignments UPDATE (status, updated_at)',
         'app.hook_decisions SELECT',
-        'app.hook_decisions INSERT (account_id, session_id, source, content_hash, severity, blocked, rules, message, annotations, created_at, author_account_id)'
+        'app.hook_decisions INSERT (account_id, session_id, source, content_hash, severity, blocked, rules, message, annotations, created_at, author_account_id)',
+        'sync.shapes SELECT'
     ],
     'app_user: what a request may ask for, the policies deciding of which rows'
 );
@@ -118,6 +119,7 @@ select set_eq(
     $$ select privilege from table_privilege where role = 'electric_read' $$,
     array[
         'app.sessions SELECT',
+        'app.session_members SELECT',
         'app.chat_threads SELECT',
         'app.chat_messages SELECT',
         'app.chat_tool_events SELECT',
@@ -125,11 +127,10 @@ select set_eq(
         'app.session_uploads SELECT',
         'app.session_repo_bindings SELECT',
         'app.todos SELECT',
-        'app.ui_settings SELECT',
         'app.misalignments SELECT',
         'app.hook_decisions SELECT'
     ],
-    'electric_read: to read what is synced; no accounts, no members, no bytes of uploads'
+    'electric_read: to read what is synced; no accounts, no settings, no bytes of uploads'
 );
 select is_empty($$ select privilege from table_privilege where role = 'sessionbase_owner' $$, 'sessionbase_owner: nothing but what its own tables give, so nothing on the tables of the run under way');
 select set_eq(

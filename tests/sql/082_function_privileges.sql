@@ -71,9 +71,11 @@ select set_eq(
         'app.note_log_facts(uuid,text,text,jsonb[],timestamp with time zone)',
         'app.storable_json(text,text,text)',
         'app.storable_number(text)',
-        'app.storable_string(text,text)'
+        'app.storable_string(text,text)',
+        -- Who may have a shape.
+        'sync.authorize_shape(text,text,text,uuid)'
     ],
-    'app_user: beside those, the three that say who asks, and what the functions for applications share'
+    'app_user: beside those, the three that say who asks, what the functions for applications share, and the one that says who may have a shape'
 );
 select set_eq(
     $$ select function from function_privilege where role = 'sessionbase_owner' $$,
@@ -89,7 +91,7 @@ select set_eq(
 select is_empty($$ select function from function_privilege where role = 'app_server' $$, 'app_server: none');
 select is_empty($$ select function from function_privilege where role = 'electric_repl' $$, 'electric_repl: none');
 select is_empty($$ select function from function_privilege where role = 'electric_read' $$, 'electric_read: none');
-select is_empty($$ select function from function_privilege where role = 'reviewer' $$, 'reviewer: none');
+select set_eq($$ select function from function_privilege where role = 'reviewer' $$, array['sync."check"(text)'], 'reviewer: to check what is synced');
 select set_eq(
     $$ select function from function_privilege where role = 'importer' $$,
     array[
@@ -135,7 +137,7 @@ select is_empty(
     $$
         select role, function
         from function_privilege
-        where role not in ('app_user', 'sessionbase_owner', 'bookkeeper', 'importer', 'import_definer')
+        where role not in ('app_user', 'sessionbase_owner', 'bookkeeper', 'importer', 'import_definer', 'reviewer')
             or is_grantable
             or grantor <> proowner
     $$,

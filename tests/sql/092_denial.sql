@@ -1,7 +1,7 @@
 -- Denial: each role tries, is refused with 42501 or 28000 or sees nothing, and the row it tried for was there to be found.
 -- What app_user may do, and to whose rows, is in 093_personas_chat.sql and the files after it.
 begin;
-select plan(272);
+select plan(253);
 
 insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-000000000001', 'session-1');
@@ -33,6 +33,8 @@ insert into legacy.judged_records (run_id, kind, ordinal, byte_offset, raw)
 values (800, 'threads', 0, 0, 'x');
 insert into legacy.known_records (run_id, kind, sha256, record_id)
 values (800, 'threads', sha256('x'), 'thread-1');
+insert into app.ui_settings (account_id, profile_id)
+values ('00000000-0000-4000-8000-000000000001', 'profile');
 insert into ops.dropped_keys (table_name, name, kind, definition)
 values ('app.todos', 'todos_session_idx', 'index', 'select 1');
 
@@ -43,12 +45,13 @@ values
 ('select id from app.chat_messages', '{app_user,bookkeeper,electric_read}'),
 ('select id from app.chat_threads', '{app_user,bookkeeper,electric_read}'),
 ('select id from app.accounts', '{app_user,authorizer}'),
-('select member_account_id from app.session_members', '{app_user,authorizer}'),
+('select member_account_id from app.session_members', '{app_user,authorizer,electric_read}'),
 ('select session_id from app.memberships', '{app_user,authorizer}'),
 ('select chunk from app.upload_chunks', '{app_user}'),
 ('select sha256 from app.upload_contents', '{app_user}'),
 ('select chunk_sha256 from app.upload_content_chunks', '{app_user}'),
 ('select older_than from app.upload_retention', '{app_user}'),
+('select settings from app.ui_settings', '{app_user}'),
 ('insert into app.sessions (account_id, id) values (''00000000-0000-4000-8000-000000000001'', ''session-2'')', '{app_user}'),
 ('update app.chat_threads set title = ''Mine''', '{app_user}'),
 ('delete from app.chat_messages', '{app_user}'),
@@ -80,6 +83,7 @@ select isnt_empty('select chunk from app.upload_chunks', 'control: there is a ch
 select isnt_empty('select sha256 from app.upload_contents', 'control: there is the content of an upload');
 select isnt_empty('select chunk_sha256 from app.upload_content_chunks', 'control: it has a chunk');
 select isnt_empty('select older_than from app.upload_retention', 'control: it is said how long uploads are kept');
+select isnt_empty('select settings from app.ui_settings', 'control: there are settings');
 select isnt_empty('select raw from legacy.quarantine', 'control: there is a quarantined record');
 select isnt_empty('select raw from legacy.staged_records', 'control: there is a staged record');
 select isnt_empty('select record_id from legacy.source_records', 'control: there is a batch with a record');

@@ -41,12 +41,12 @@ $$;
 
 select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('electric_read', target) = 'all' $$,
-    '{app.sessions,app.chat_threads,app.chat_messages,app.chat_tool_events,app.session_events,app.session_uploads,app.session_repo_bindings,app.todos,app.ui_settings,app.misalignments,app.hook_decisions}'::text[],
+    '{app.sessions,app.session_members,app.chat_threads,app.chat_messages,app.chat_tool_events,app.session_events,app.session_uploads,app.session_repo_bindings,app.todos,app.misalignments,app.hook_decisions}'::text[],
     'electric_read sees every row of every account in eleven tables'
 );
 select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('electric_read', target) = 'refused' $$,
-    '{app.accounts,app.session_members,app.memberships,app.session_logs,app.upload_chunks,app.upload_contents,app.upload_content_chunks,app.upload_retention}'::text[],
+    '{app.accounts,app.memberships,app.session_logs,app.upload_chunks,app.upload_contents,app.upload_content_chunks,app.upload_retention,app.ui_settings}'::text[],
     'and is refused all others'
 );
 select set_eq(

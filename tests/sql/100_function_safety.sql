@@ -236,10 +236,10 @@ select set_eq(
         'api.list_tool_events(text,text,text,text,boolean,integer,uuid)',
         'api.list_ui_settings(uuid)',
         'api.list_uploads(text,text,text,boolean,integer,uuid)',
-        'api.missing_upload_chunks(bytea[],uuid)',
+        'api.list_missing_upload_chunks(bytea[],uuid)',
         'api.read_upload(text,bigint,integer,bytea,uuid)',
         'api.recognize_log(text[])',
-        'api.unused_upload_contents(interval,uuid)',
+        'api.list_unused_upload_contents(interval,uuid)',
         'app.carefully_claimed_account_id()',
         'app.claimed_account_id()',
         'app.codex_log_entry(jsonb)',
@@ -283,7 +283,9 @@ select set_eq(
         'legacy.source_json(uuid,text,text)',
         'legacy.thread_json(app.chat_threads)',
         'legacy.tool_event_fault(jsonb)',
-        'legacy.tool_event_json(app.chat_tool_events)'
+        'legacy.tool_event_json(app.chat_tool_events)',
+        'sync."check"(text)',
+        'sync.authorize_shape(text,text,text,uuid)'
     ],
     'which functions are stable; all others write'
 );

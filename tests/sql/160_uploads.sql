@@ -56,7 +56,7 @@ select is(
 select is(
     pg_temp.owner($$
         select string_agg(convert_from(named.content, 'UTF8'), ' ' order by missing.place)
-        from api.missing_upload_chunks(array[sha256('two'), sha256('one'), sha256('x'), sha256('two')]) with ordinality as missing (sha256, place)
+        from api.list_missing_upload_chunks(array[sha256('two'), sha256('one'), sha256('x'), sha256('two')]) with ordinality as missing (sha256, place)
         inner join (values ('one'::bytea), ('two'), ('x')) as named (content)
             on missing.sha256 = sha256(named.content)
     $$),
@@ -97,12 +97,12 @@ select is(
     'an encoding that readers do not know is refused'
 );
 select is(
-    pg_temp.owner($$ select encode(api.missing_upload_chunks(array[sha256('one'), sha256('two')]), 'hex') $$),
+    pg_temp.owner($$ select encode(api.list_missing_upload_chunks(array[sha256('one'), sha256('two')]), 'hex') $$),
     encode(sha256('two'), 'hex'),
     'what was stored is missing no more, what was refused still is'
 );
 select is(
-    pg_temp.told('other owner', $$ select count(*) from api.missing_upload_chunks(array[sha256('one')]) $$),
+    pg_temp.told('other owner', $$ select count(*) from api.list_missing_upload_chunks(array[sha256('one')]) $$),
     '1',
     'to another account it is missing: each has chunks of its own'
 );
@@ -411,20 +411,20 @@ as $$
         p_call
     ))
 $$;
-select is(pg_temp.room('api.unused_upload_contents()'), '0 0 0 0', 'of what came in today nothing is said to be unused');
+select is(pg_temp.room('api.list_unused_upload_contents()'), '0 0 0 0', 'of what came in today nothing is said to be unused');
 select is(pg_temp.room('api.remove_unused_upload_contents()'), '0 0 0 0 t', 'and nothing is removed');
 -- Unused are: two contents without an upload; three (5 bytes, 15 stored), which only one of them has; and a chunk of the
 -- personas (13), which is in no content.
-select is(pg_temp.room('api.unused_upload_contents(''0'')'), '2 2 18 28', 'of what is older than nothing it is said what no upload has');
+select is(pg_temp.room('api.list_unused_upload_contents(''0'')'), '2 2 18 28', 'of what is older than nothing it is said what no upload has');
 select is(
-    pg_temp.room('api.unused_upload_contents(''0'', ''00000000-0000-4000-8000-00000000000b'')'),
+    pg_temp.room('api.list_unused_upload_contents(''0'', ''00000000-0000-4000-8000-00000000000b'')'),
     '0 0 0 0',
     'of another account nothing'
 );
-select is(pg_temp.room('api.unused_upload_contents(null)'), '22023 older_than says how long ago what is unused came in', 'older_than must be said');
+select is(pg_temp.room('api.list_unused_upload_contents(null)'), '22023 older_than says how long ago what is unused came in', 'older_than must be said');
 select is(pg_temp.room('api.remove_unused_upload_contents(null)'), '22023 older_than says how long ago what is unused came in', 'before it removes anything too');
 select is(pg_temp.room('api.remove_unused_upload_contents(''0'')'), '2 2 18 28 t', 'it is removed when somebody asks');
-select is(pg_temp.room('api.unused_upload_contents(''0'')'), '0 0 0 0', 'then there is none');
+select is(pg_temp.room('api.list_unused_upload_contents(''0'')'), '0 0 0 0', 'then there is none');
 select is(
     pg_temp.owner($$ select string_agg(convert_from(chunk, 'UTF8'), '' order by chunk_index) from api.read_upload(pg_temp.id_of('again')) $$),
     'onetwoone',
@@ -516,7 +516,7 @@ select is_empty(
         select oid::regprocedure
         from pg_proc
         where prosrc ~ 'expire_uploads|remove_unused_upload_contents|remove_upload'
-            and proname not in ('expire_uploads', 'remove_unused_upload_contents', 'remove_upload', 'unused_upload_contents', 'remove_upload')
+            and proname not in ('expire_uploads', 'remove_unused_upload_contents', 'remove_upload', 'list_unused_upload_contents', 'remove_upload')
             and pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
     $$,
     'no other function calls what removes uploads'

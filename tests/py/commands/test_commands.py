@@ -212,6 +212,7 @@ def test_reset_wants_the_name_and_two_answers(
     assert done.returncode == ExitCode.OK
     assert connection.execute("select to_regclass('app.accounts')").fetchone() == (None,)
     assert invoke("migrate", "--status").returncode == ExitCode.PENDING
+    assert invoke("migrate").returncode == ExitCode.OK
 
 
 def test_reset_of_the_embedded_server_takes_no_name(invoke_embedded: Invoke, home: Path) -> None:

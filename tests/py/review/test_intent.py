@@ -51,9 +51,9 @@ def test_owners_are_those_of_tables_and_functions() -> None:
         ("    member_of: [app_user]\n", "    member_of: [nobody]\n", "'nobody'"),
         ("    owner: authorizer\n", "    owner: nobody\n", "'nobody'"),
         ("    kind: view\n", "    sort: view\n", "tables.app.memberships.sort"),
-        ("publications: []", "publications: [", "expected"),
-        ("publications: []", "publication: []", "publication"),
-        ("publications: []", "publications: [\x01]", "a character"),
+        ("publications:\n", "publications: [\n", "expected"),
+        ("publications:\n", "publication:\n", "publication"),
+        ("publications:\n", "publications: \x01\n", "a character"),
     ],
 )
 def test_a_mistake_is_said_with_file_and_place(

@@ -245,7 +245,7 @@ def test_what_is_being_thrown_away_is_not_stored(shared: Server, opened: Connect
         thread.join()
     assert [error.code for error in told] == [ExitCode.NOT_THERE]
     assert told[0].what == "1 of the 1 chunks are not stored"
-    assert "api.missing_upload_chunks" in told[0].hint
+    assert "api.list_missing_upload_chunks" in told[0].hint
 
 
 def test_accounts_keep_the_same_bytes_apart(opened: Connection) -> None:
