@@ -29,6 +29,7 @@ select set_eq(
             and relkind = 'c'
     $$,
     array[
+        'api.freed_upload_room',
         'api.hook_decision',
         'api.listed_session',
         'api.listed_thread',
@@ -103,6 +104,7 @@ select functions_are(
         'carefully_claimed_account_id',
         'check_cursors',
         'check_page_size',
+        'check_upload_is_own',
         'claimed_account_id',
         'clock',
         'codex_log_entry',
@@ -189,6 +191,7 @@ select functions_are(
         'list_members',
         'list_messages',
         'list_misalignments',
+        'list_missing_upload_chunks',
         'list_repo_bindings',
         'list_session_events',
         'list_sessions',
@@ -197,8 +200,8 @@ select functions_are(
         'list_todos',
         'list_tool_events',
         'list_ui_settings',
+        'list_unused_upload_contents',
         'list_uploads',
-        'list_missing_upload_chunks',
         'move_misalignment',
         'open_session',
         'progress_tool_event',
@@ -222,27 +225,12 @@ select functions_are(
         'store_upload',
         'unbind_repo',
         'unshare_session',
-        'list_unused_upload_contents',
         'update_message',
         'update_todo',
         'update_upload'
     ]::name[]
 );
 select functions_are('legacy', '{abandon_run,all_faults,begin_build,begin_import,bring_in_and_settle,bring_in_nobodys_way,bring_judged,bring_plain,bring_plain_messages,bring_plain_tool_events,came_from,changed_fields,chat_is_empty,check_brought,check_no_thread_is_made,check_run,check_staging,check_sums,context_events,derive_threads,empty_staging,end_build,ensure_sessions,evidence,export_batch,export_rest,file_name,find_account,find_conflicts,finish_import,give_up_build,has_unique_fields,import_batch,import_notes,import_reasons,import_summary,import_totals,insert_judged,insert_messages,insert_or_quarantine,insert_threads,insert_tool_events,interrupted_run,is_absent_or,is_id,is_plain,is_plain_message,is_plain_thread,is_plain_time,is_plain_tool_event,is_records_fault,is_same,is_text,is_unreadable,json_time,judge_batch,keep_claims,learn_known_records,length_fault,load_batch,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_claimed_threads,mend_client_message_ids,mend_times,mended,message_fault,message_json,needless_threads,note_threads,open_batch,open_staging,part_from_other_sessions,place_in_active_threads,read_json,record_fault,register_file,repeated_fields,row_json,row_version,settle_judged,settle_run,source_json,stage_batch,take_lock,text_fault,thread_fault,thread_json,time_fault,tool_event_fault,tool_event_json,unmended,unwrapped,widen_made_threads,widen_sessions,wrapped}'::name[]);
-select functions_are('sync', '{}'::name[]);
-        'rename_thread',
-        'report_misalignment',
-        'save_ui_settings',
-        'share_session',
-        'start_thread',
-        'start_tool_event',
-        'unbind_repo',
-        'unshare_session',
-        'update_message',
-        'update_todo'
-    ]::name[]
-);
-select functions_are('legacy', '{abandon_run,all_faults,begin_build,begin_import,bring_in_and_settle,bring_in_nobodys_way,bring_judged,bring_plain,bring_plain_messages,bring_plain_tool_events,came_from,changed_fields,chat_is_empty,check_brought,check_no_thread_is_made,check_run,check_staging,check_sums,context_events,derive_threads,empty_staging,end_build,ensure_sessions,evidence,export_batch,export_rest,file_name,find_account,find_conflicts,finish_import,give_up_build,has_unique_fields,import_batch,import_notes,import_reasons,import_summary,import_totals,insert_judged,insert_messages,insert_or_quarantine,insert_threads,insert_tool_events,interrupted_run,is_absent_or,is_id,is_plain,is_plain_message,is_plain_thread,is_plain_time,is_plain_tool_event,is_records_fault,is_same,is_text,is_time,is_unreadable,json_time,judge_batch,keep_claims,learn_known_records,length_fault,load_batch,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_claimed_threads,mend_client_message_ids,mend_times,mended,message_fault,message_json,needless_threads,note_threads,open_batch,open_staging,part_from_other_sessions,place_in_active_threads,read_json,record_fault,register_file,repeated_fields,row_json,row_version,settle_judged,settle_run,source_json,stage_batch,storable_json,storable_number,storable_string,take_lock,text_fault,thread_fault,thread_json,time_fault,tool_event_fault,tool_event_json,unmended,unwrapped,widen_made_threads,widen_sessions,wrapped}'::name[]);
 select functions_are('sync', '{authorize_shape,check}'::name[]);
 select functions_are('ops', '{}'::name[]);
 select functions_are('public', '{}'::name[]);

@@ -49,6 +49,7 @@ select set_eq(
         'app.refuse_thread(uuid,text,text,text)',
         'app.refuse_write(regclass,text,uuid,text,bigint,name)',
         'app.txid()',
+        'app.check_upload_is_own(uuid,text)',
         'app.keep_upload_content(uuid,bytea,bigint,bytea[])',
         'app.lock_upload_contents(uuid,boolean)',
         'app.refuse_upload(uuid,text,bigint)',

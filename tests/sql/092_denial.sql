@@ -1,7 +1,7 @@
 -- Denial: each role tries, is refused with 42501 or 28000 or sees nothing, and the row it tried for was there to be found.
 -- What app_user may do, and to whose rows, is in 093_personas_chat.sql and the files after it.
 begin;
-select plan(253);
+select plan(280);
 
 insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-000000000001', 'session-1');

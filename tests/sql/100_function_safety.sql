@@ -241,6 +241,7 @@ select set_eq(
         'api.recognize_log(text[])',
         'api.list_unused_upload_contents(interval,uuid)',
         'app.carefully_claimed_account_id()',
+        'app.check_upload_is_own(uuid,text)',
         'app.claimed_account_id()',
         'app.codex_log_entry(jsonb)',
         'app.codex_log_facts(jsonb)',

@@ -1,6 +1,6 @@
 -- What schema api is made of: types that are rows of tables, and functions that any language can call in one way.
 begin;
-select plan(34);
+select plan(36);
 
 -- What a type begins with before the columns of its table.
 create temporary table mirror (type regtype, target regclass, first text[]);
@@ -17,6 +17,8 @@ values
 ('api.ui_settings', 'app.ui_settings', '{txid bigint}'),
 ('api.misalignment', 'app.misalignments', '{txid bigint}'),
 ('api.hook_decision', 'app.hook_decisions', '{txid bigint}'),
+('api.upload', 'app.session_uploads', '{txid bigint}'),
+('api.upload_retention', 'app.upload_retention', '{txid bigint}'),
 ('api.listed_session', 'app.sessions', '{cursor text,role text}'),
 ('api.listed_thread', 'app.chat_threads', '{cursor text}');
 create function pg_temp.columns_of(p_class oid)
@@ -37,6 +39,8 @@ select set_eq(
         where relnamespace = 'api'::regnamespace
             and relkind = 'c'
             and (relname like 'listed_%' or (pg_temp.columns_of(oid))[1] = 'txid bigint')
+            -- A chunk is given back without its bytes, and what was freed is sums.
+            and relname not in ('upload_chunk', 'freed_upload_room')
     $$,
     'these are the types of what is written, and of lists'
 );
@@ -109,7 +113,8 @@ select is_empty(
         from our_functions
         cross join unnest(arguments) as argument (said)
         where (argument.said ~ '^expected_row_version ' and argument.said <> 'expected_row_version bigint default NULL::bigint')
-            or (argument.said ~ '^page_size ' and argument.said <> 'page_size integer default 100')
+            -- A page of chunks is of bytes, up to 4 MiB each.
+            or (argument.said ~ '^page_size ' and argument.said <> 'page_size integer default 100' and our_functions.name <> 'read_upload')
             or (argument.said ~ '^newest ' and argument.said <> 'newest boolean default false')
             or (argument.said ~ '^(after|after_id|before_id) ' and argument.said !~ ' text default NULL::text$')
     $$,

@@ -341,8 +341,8 @@ values
 (
     'one column that electric_read may read without a shape',
     $$grant select on legacy.quarantine to public$$,
-    $$grant select (chunk) on app.session_upload_contents to electric_read$$,
-    'relation that electric_read may read without a shape: app.session_upload_contents',
+    $$grant select (chunk) on app.upload_chunks to electric_read$$,
+    'relation that electric_read may read without a shape: app.upload_chunks',
     null
 ),
 (

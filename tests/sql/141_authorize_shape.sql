@@ -3,6 +3,30 @@
 begin;
 select plan(230);
 
+-- Has a persona make a call, which must be refused: the SQLSTATE, message, detail and hint, a line each where there is one.
+create function pg_temp.refusal_of(p_persona text, p_call text)
+returns text
+language plpgsql
+as $$
+declare
+    v_detail text;
+    v_hint text;
+begin
+    perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
+    perform set_config('role', 'app_user', true);
+    execute 'select ' || p_call;
+    raise sqlstate 'SB999';
+exception
+    when sqlstate 'SB999' then
+        return 'it was not refused';
+    when others then
+        get stacked diagnostics
+            v_detail = pg_exception_detail,
+            v_hint = pg_exception_hint;
+        return concat_ws(E'\n', sqlstate || ' ' || sqlerrm, nullif(v_detail, ''), nullif(v_hint, ''));
+end;
+$$;
+
 select tests.cast_personas();
 
 -- What is asked for and what comes of it, in words: the parameters, or what refuses it. It is taken back.
@@ -109,7 +133,7 @@ select set_eq(
 select
     is(
         regexp_replace(
-            tests.refusal_of('stranger', format('sync.authorize_shape(%L, %L, %L, account_id => %L)', there.shape, there.session_id, there.thread_id, there.account_id)),
+            pg_temp.refusal_of('stranger', format('sync.authorize_shape(%L, %L, %L, account_id => %L)', there.shape, there.session_id, there.thread_id, there.account_id)),
             '"[^"]*"',
             '"..."',
             'g'
@@ -197,7 +221,7 @@ select isnt_empty(
 -- A thread is of its session: neither another session of one's own, nor one that is nowhere.
 select
     is(
-        tests.refusal_of('owner', format('sync.authorize_shape(''thread_messages'', ''session-default'', %L)', thread.id)),
+        pg_temp.refusal_of('owner', format('sync.authorize_shape(''thread_messages'', ''session-default'', %L)', thread.id)),
         format(E'SB404 there is no thread "%s" in session "session-default"\napi.list_threads says which there are.', thread.id),
         'a thread ' || thread.what
     )
@@ -211,7 +235,7 @@ from (
 -- 4. What is asked for is what is given: nothing too little, nothing too much.
 select
     is(
-        tests.refusal_of('owner', format('sync.authorize_shape(%L, %L, %L)', call.shape, call.session_id, call.thread_id)),
+        pg_temp.refusal_of('owner', format('sync.authorize_shape(%L, %L, %L)', call.shape, call.session_id, call.thread_id)),
         call.refusal,
         call.what
     )
@@ -287,7 +311,7 @@ select results_eq(
     $$
         select shape.name, given.entry - 'params'
         from sync.shapes as shape
-        cross join lateral tests.rows_as(
+        cross join lateral tests.call(
             'owner',
             format(
                 'sync.authorize_shape(%L, %L, %L)',
@@ -310,7 +334,7 @@ select results_eq(
 insert into app.sessions (account_id, id)
 values ('00000000-0000-4000-8000-00000000000a', $$x' or '1'='1 "%s" $2 {a,b}$$);
 select is(
-    (select given.entry -> 'params' from tests.rows_as('owner', $$sync.authorize_shape('session_todos', 'x'' or ''1''=''1 "%s" $2 {a,b}')$$) as given (entry)),
+    (select given.entry -> 'params' from tests.call('owner', $$sync.authorize_shape('session_todos', 'x'' or ''1''=''1 "%s" $2 {a,b}')$$) as given (entry)),
     jsonb_build_array('00000000-0000-4000-8000-00000000000a', $$x' or '1'='1 "%s" $2 {a,b}$$),
     'an id is passed on as it is'
 );

@@ -94,7 +94,7 @@ select is_empty(
         select name
         from sync.shapes
         where table_schema <> 'app'
-            or table_name in ('accounts', 'ui_settings', 'memberships', 'session_upload_contents')
+            or table_name in ('accounts', 'ui_settings', 'memberships', 'session_logs', 'upload_chunks', 'upload_contents', 'upload_content_chunks', 'upload_retention')
             or table_name ~ 'content|chunk|login|auth|password|secret|token|key'
     $$,
     'no shape is of accounts, settings, the bytes of uploads, or anything that logs in'
