@@ -178,7 +178,9 @@ begin
         end if;
     end if;
 
-    perform app.note_log_facts(v_account, v_id, begin_session_log.format, array[app.log_record(begin_session_log.header)], null);
+    if begin_session_log.header is not null then
+        perform app.note_log_facts(v_account, v_id, begin_session_log.format, array[app.log_record(begin_session_log.header)], null);
+    end if;
     return v_log;
 end;
 $$;

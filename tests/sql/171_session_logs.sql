@@ -144,7 +144,7 @@ select is(pg_temp.owner($$ select api.add_session_events('session-one', '{"{}"}'
 select is(pg_temp.owner($$ select api.begin_session_log('/b', 'codex', repeat('x', 201)) $$), '23514 session_logs_log_id_check', 'an id is no longer than fits');
 select is(pg_temp.owner($$ select api.begin_session_log(repeat('x', 2049), 'codex') $$), '23514 session_logs_source_path_check', 'nor a path');
 select is(pg_temp.owner($$ select api.begin_session_log('/b', 'No Format') $$), '23514 session_logs_format_check', 'a format has a name');
-select is(pg_temp.owner($$ select api.begin_session_log('/b', 'none') $$), '42883 function app.none_log_facts(jsonb) does not exist', 'and functions');
+select is(pg_temp.owner($$ select api.begin_session_log('/b', 'none', header => '{}') $$), '42883 function app.none_log_facts(jsonb) does not exist', 'and functions');
 select is(pg_temp.owner($$ select api.finish_session_log('session-one', 'upload-session-default', 1, sha256('x'), 2) $$), '22023 the session has no such upload of this content', 'it ends with an upload of its session');
 select is(pg_temp.books('session-one'), '6 4 5 999 ba78 - /a 2', 'control: nothing of that was done');
 
