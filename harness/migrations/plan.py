@@ -59,6 +59,12 @@ def make_plan(
     return Plan(steps, gone)
 
 
+def without_those_of(entries: Iterable[Entry], policies: Policies) -> Policies:
+    """Return the policies that none of these entries' files declared."""
+    left_out = {policy for entry in entries for policy in entry.policies}
+    return {policy: said for policy, said in policies.items() if policy not in left_out}
+
+
 def check_policies(entries: Iterable[Entry], in_force: Policies) -> None:
     """Check that the database's policies are those that the entries' files declared.
 

@@ -24,7 +24,7 @@ from harness.errors import ExitCode, SessionbaseError
 from harness.migrations import ledger
 from harness.migrations.failures import FileError, for_person
 from harness.migrations.files import SqlFile, discover
-from harness.migrations.plan import Plan, check_policies, make_plan
+from harness.migrations.plan import Plan, check_policies, make_plan, without_those_of
 from harness.migrations.script import ScriptError, run_script
 from harness.settings import SQL, Settings
 
@@ -81,7 +81,12 @@ class Migrator:
         if not reapply:
             gone = {entry.name for entry in plan.gone}
             on_disk = [entry for entry in entries.values() if entry.name not in gone]
-            check_policies(on_disk, ledger.policies_in_force(connection))
+            in_force = ledger.policies_in_force(connection)
+            if plan.versioned:
+                # A migration takes a table out, and its policy file goes with it. Whether the
+                # policies are gone then is checked when all is applied.
+                in_force = without_those_of(plan.gone, in_force)
+            check_policies(on_disk, in_force)
         return plan
 
     def _take_lock(self, connection: Connection) -> None:

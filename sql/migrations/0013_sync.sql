@@ -27,9 +27,6 @@ comment on column sync.shapes.description is 'Which rows a client gets, in words
 
 grant usage on schema sync to app_user;
 
--- No shape serves settings, so Electric does not read them any more; the policy file does not declare this policy now.
-drop policy if exists "Electric reads all settings" on app.ui_settings;
-
 -- 3. Electric publishes nothing itself (ELECTRIC_MANUAL_TABLE_PUBLISHING): what is not here is refused. The name is that of the
 -- stream id sessionbase (ELECTRIC_REPLICATION_STREAM_ID). Upload contents, accounts and settings are not in it.
 -- It is the owner's, so that whoever migrates later may change it; to make one is a right on the database, lent for that.

@@ -29,6 +29,9 @@ create policy "An account removes its own settings" on app.ui_settings
 for delete to app_user
 using (account_id = (select app.current_account_id()));
 
+-- No shape serves settings, so Electric does not read them any more.
+drop policy if exists "Electric reads all settings" on app.ui_settings;
+
 grant select, delete on app.ui_settings to app_user;
 grant insert (account_id, profile_id, settings, created_at, updated_at) on app.ui_settings to app_user;
 grant update (settings, updated_at) on app.ui_settings to app_user;

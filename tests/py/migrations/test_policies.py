@@ -89,3 +89,18 @@ def test_a_policy_file_that_is_gone_leaves_no_policy_behind(
         query(f'drop policy "{name}" on app.accounts')
     assert apply() == []
     assert query("select from ops.migrations where file = 'policies/app.accounts.sql'") == []
+
+
+def test_a_migration_takes_a_table_out_whose_policy_file_is_gone(
+    sql_folder: Path, apply: Apply, query: Query
+) -> None:
+    new = sql_folder / "migrations/9999_no_claims.sql"
+    (sql_folder / "policies/legacy.thread_claims.sql").unlink()
+    assert "is in no file" in refusal(apply).what
+    new.write_text("select 1;\n")
+    assert "is in no file" in refusal(apply).what
+    new.with_name("9999_no_claims.sql").unlink()
+    query("delete from ops.migrations where file = 'migrations/9999_no_claims.sql'")
+    new.write_text("drop table legacy.thread_claims;\n")
+    assert apply() == ["migrations/9999_no_claims.sql"]
+    assert query("select from ops.migrations where file = 'policies/legacy.thread_claims.sql'") == []
