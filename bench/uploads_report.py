@@ -15,7 +15,8 @@ _KEEPING_COLUMNS = ["kept in Postgres as", "ratio", "write MB/s", "read MB/s"]
 NOTES = """\
 - ratio: bytes of the logs to bytes that are kept. to the chosen: this ratio to that of the method
   and chunk size that uploads are kept with.
-- MB/s: 10^6 bytes of the logs a second, by one process; median of the runs.
+- MB/s: 10^6 bytes of the logs a second; median of the runs. Of compress and decompress a second of
+  the processor, on one core; in Postgres a second of the clock.
 - kept in Postgres: chunks of the chosen size, a chunk a row, what the table and its TOAST table and
   indexes take on disk; writing is compressing, sending and the commit, reading is reading in order
   and decompressing. As it is: not compressed by the client.

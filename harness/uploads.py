@@ -159,17 +159,18 @@ def put_content(
     names: list[bytes] = []
     sent: list[int] = []
     chunks = cut(stream)
-    while pieces := list(islice(chunks, _AT_ONCE)):
+    while True:
         batch: dict[bytes, bytes] = {}
-        for piece in pieces:
+        for piece in islice(chunks, _AT_ONCE):
             whole.update(piece)
             charset.feed(piece)
             size += len(piece)
             names.append(hashlib.sha256(piece).digest())
             batch[names[-1]] = piece
+        if not batch:
+            return Content(whole.digest(), size, names, charset.found(), len(sent), sum(sent))
         sent += _send(connection, account_id, batch)
         watch(label, size, 0)
-    return Content(whole.digest(), size, names, charset.found(), len(sent), sum(sent))
 
 
 def read_upload(connection: Connection, account_id: UUID, upload_id: str) -> Iterator[bytes]:

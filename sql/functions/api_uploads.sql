@@ -18,10 +18,10 @@ end;
 $$;
 comment on function app.lock_upload_contents(uuid, boolean) is 'Until the transaction ends, an account''s contents are either made use of, by many, or thrown away, by one alone.';
 
-create or replace function app.refuse_upload(p_account_id uuid, p_upload_id text, p_expected_row_version bigint default null)
+create or replace function app.check_upload_is_own(p_account_id uuid, p_upload_id text)
 returns void
 language plpgsql
-volatile
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -36,10 +36,22 @@ begin
                 errcode = 'insufficient_privilege',
                 hint = 'A member sees that it is there, and the timeline; its content is the account''s alone.';
     end if;
+end;
+$$;
+comment on function app.check_upload_is_own(uuid, text) is 'Fails with 42501 where an upload is another account''s, and who asks may see it.';
+
+create or replace function app.refuse_upload(p_account_id uuid, p_upload_id text, p_expected_row_version bigint default null)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform app.check_upload_is_own(p_account_id, p_upload_id);
     perform app.refuse_write('app.session_uploads', 'upload', p_account_id, p_upload_id, p_expected_row_version);
 end;
 $$;
-comment on function app.refuse_upload(uuid, text, bigint) is 'Raises why an upload can not be written, or its content read, as app.refuse_write does.';
+comment on function app.refuse_upload(uuid, text, bigint) is 'Raises why an upload can not be written, as app.refuse_write does.';
 
 create or replace function api.missing_upload_chunks(sha256s bytea[], account_id uuid default null)
 returns setof bytea
@@ -48,6 +60,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(missing_upload_chunks.account_id, app.current_account_id());
 begin
     return query
     select wanted.sha256
@@ -55,7 +69,7 @@ begin
     where not exists (
         select
         from app.upload_chunks as kept
-        where kept.account_id = coalesce(missing_upload_chunks.account_id, app.current_account_id())
+        where kept.account_id = v_account
             and kept.sha256 = wanted.sha256
     )
     group by wanted.sha256
@@ -377,11 +391,10 @@ begin
             and id = v_cursor
             and (list_uploads.session_id is null or session_id = list_uploads.session_id);
         if not found then
-            perform app.refuse(
-                'SB404',
-                format('there is no upload "%s" in this list', v_cursor),
-                'It may have been removed. Read from the first page again.'
-            );
+            raise exception 'there is no upload "%" in this list', v_cursor
+                using
+                    errcode = 'SB404',
+                    hint = 'It may have been removed. Read from the first page again.';
         end if;
     end if;
 
@@ -419,11 +432,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_upload.account_id, app.current_account_id());
 begin
     return query
     select upload.*
     from app.session_uploads as upload
-    where account_id = coalesce(get_upload.account_id, app.current_account_id())
+    where account_id = v_account
         and id = get_upload.upload_id;
 end;
 $$;
@@ -522,10 +537,16 @@ declare
     v_content bytea;
 begin
     if read_upload.page_size is null or read_upload.page_size not between 1 and 64 then
-        perform app.refuse('22023', 'a page of a content has 1 to 64 chunks', 'Give page_size from 1 to 64, or leave it out.');
+        raise exception 'a page of a content has 1 to 64 chunks'
+            using
+                errcode = 'invalid_parameter_value',
+                hint = 'Give page_size from 1 to 64, or leave it out.';
     end if;
     if read_upload.from_chunk is null or read_upload.from_chunk < 0 then
-        perform app.refuse('22023', 'chunks are counted from 0', 'Give from_chunk from 0 on, or leave it out.');
+        raise exception 'chunks are counted from 0'
+            using
+                errcode = 'invalid_parameter_value',
+                hint = 'Give from_chunk from 0 on, or leave it out.';
     end if;
 
     select upload.content_sha256
@@ -533,15 +554,17 @@ begin
     from app.session_uploads as upload
     where account_id = v_account
         and id = read_upload.upload_id;
-    if v_content is null or v_account <> app.current_account_id() then
-        perform app.refuse_upload(v_account, read_upload.upload_id);
-    end if;
-    if v_content <> read_upload.content_sha256 then
-        perform app.refuse(
-            'SB409',
-            format('upload "%s" has another content meanwhile', read_upload.upload_id),
-            'Read it again from its first chunk.'
-        );
+    perform app.check_upload_is_own(v_account, read_upload.upload_id);
+    if v_content is null then
+        raise exception 'there is no upload "%" that you may see', read_upload.upload_id
+            using
+                errcode = 'SB404',
+                hint = 'Set the claim of its account in the transaction that reads.';
+    elsif v_content <> read_upload.content_sha256 then
+        raise exception 'upload "%" has another content meanwhile', read_upload.upload_id
+            using
+                errcode = 'SB409',
+                hint = 'Read it again from its first chunk.';
     end if;
 
     return query
@@ -579,7 +602,10 @@ declare
     v_room api.upload_room;
 begin
     if unused_upload_contents.older_than is null then
-        perform app.refuse('22023', 'older_than says how long ago what is unused came in', 'Give an interval, or leave it out.');
+        raise exception 'older_than says how long ago what is unused came in'
+            using
+                errcode = 'invalid_parameter_value',
+                hint = 'Give an interval, or leave it out.';
     end if;
 
     with unused as (
@@ -596,7 +622,6 @@ begin
     )
 
     select
-        null,
         (select count(*) from unused),
         count(*),
         coalesce(sum(chunk.size_bytes), 0),
@@ -618,7 +643,7 @@ $$;
 comment on function api.unused_upload_contents(interval, uuid) is 'What api.remove_unused_upload_contents would remove: contents that no upload has, chunks that no other content has, and those of transfers that were given up; of what came in longer than older_than ago.';
 
 create or replace function api.remove_unused_upload_contents(older_than interval default '1 day', account_id uuid default null)
-returns api.upload_room
+returns api.freed_upload_room
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
@@ -627,7 +652,7 @@ as $$
 declare
     v_account uuid := coalesce(remove_unused_upload_contents.account_id, app.current_account_id());
     v_before timestamptz := app.clock() - remove_unused_upload_contents.older_than;
-    v_room api.upload_room;
+    v_room api.freed_upload_room;
 begin
     if app.current_account_id() is null then
         perform app.refuse_nobody();
@@ -688,11 +713,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+    v_account uuid := coalesce(get_upload_retention.account_id, app.current_account_id());
 begin
     return query
     select retention.*
     from app.upload_retention as retention
-    where account_id = coalesce(get_upload_retention.account_id, app.current_account_id())
+    where account_id = v_account
     order by source;
 end;
 $$;
@@ -768,6 +795,7 @@ comment on function api.expire_uploads(boolean, uuid) is 'The hook for retention
 
 grant execute on function
 app.lock_upload_contents(uuid, boolean),
+app.check_upload_is_own(uuid, text),
 app.refuse_upload(uuid, text, bigint),
 app.keep_upload_content(uuid, bytea, bigint, bytea[]),
 api.missing_upload_chunks(bytea[], uuid),

@@ -246,13 +246,21 @@ create type api.upload_part as (
 comment on type api.upload_part is 'A chunk in its place in a content, with its bytes.';
 
 create type api.upload_room as (
+    contents bigint,
+    chunks bigint,
+    size_bytes bigint,
+    stored_bytes bigint
+);
+comment on type api.upload_room is 'Contents that no upload has and chunks that no content has: how many, how many bytes the chunks hold, and how many they take.';
+
+create type api.freed_upload_room as (
     txid bigint,
     contents bigint,
     chunks bigint,
     size_bytes bigint,
     stored_bytes bigint
 );
-comment on type api.upload_room is 'Contents that no upload has and chunks that no content has: how many, how many bytes the chunks hold and how many they take. txid is the transaction that removed them.';
+comment on type api.freed_upload_room is 'What api.upload_room is, of what was removed, and the transaction that removed it.';
 
 create type api.upload_retention as (
     txid bigint,

@@ -28,11 +28,10 @@ values
 ('00000000-0000-4000-8000-00000000000a', 'session-2'),
 ('00000000-0000-4000-8000-00000000000b', 'session-1');
 
-select
-    tests.keep_content(id, ''),
-    tests.keep_content(id, 'one')
-from app.accounts
-where name in ('first', 'second');
+select tests.keep_content(account.id, content.bytes) as kept
+from app.accounts as account
+cross join (values (''::bytea), ('one')) as content (bytes)
+where account.name in ('first', 'second');
 select tests.keep_content('00000000-0000-4000-8000-00000000000a', 'of one account');
 insert into app.upload_retention (account_id, source, older_than)
 values ('00000000-0000-4000-8000-00000000000b', 'external', '30 days');

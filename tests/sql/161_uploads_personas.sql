@@ -56,7 +56,7 @@ values
 ('the account', 'read', 'x'),
 ('a member', 'read', '42501 upload "upload-session-default" belongs to the account that owns the session'),
 ('another', 'read', 'SB404 there is no upload "upload-session-default" that you may see'),
-('nobody', 'read', '28000 nobody may write here without an account'),
+('nobody', 'read', 'SB404 there is no upload "upload-session-default" that you may see'),
 ('the account', 'update', 'new'),
 ('a member', 'update', '42501 upload "upload-session-default" belongs to the account that owns the session'),
 ('another', 'update', 'SB404 there is no upload "upload-session-default" that you may see'),
@@ -130,26 +130,29 @@ values
 ('set retention', 'select said.source from api.set_upload_retention(''bundled'', ''1 day'', %L) as said'),
 ('expire', 'select count(*) from api.expire_uploads(false, %L)');
 
-select is(
-    pg_temp.told(reach.name, format(statement.sql, '00000000-0000-4000-8000-00000000000a')),
-    wanted.told,
-    format('%s: %s, %s', wanted.statement, reach.name, wanted.who)
-)
+select
+    is(
+        pg_temp.told(reach.name, format(statement.sql, '00000000-0000-4000-8000-00000000000a')),
+        wanted.told,
+        format('%s: %s, %s', wanted.statement, reach.name, wanted.who)
+    )
 from wanted
 inner join statement on wanted.statement = statement.name
 inner join reach on wanted.who = reach.who
 order by wanted.place, reach.place;
 
 -- Whoever asks for nothing of others is told of its own.
-select is(
-    pg_temp.told(reach.name, format(replace(statement.sql, 'upload-session-default', 'upload'), null)),
-    case when wanted.statement = 'list' then '0' when wanted.statement = 'expire' then '1' else wanted.told end,
-    format('%s: %s, of its own', wanted.statement, reach.name)
-)
+select
+    is(
+        pg_temp.told(reach.name, format(replace(statement.sql, 'upload-session-default', 'upload'), null)),
+        case when wanted.statement = 'list' then '0' when wanted.statement = 'expire' then '1' else wanted.told end,
+        format('%s: %s, of its own', wanted.statement, reach.name)
+    )
 from wanted
 inner join statement on wanted.statement = statement.name
 cross join reach
-where wanted.who = 'the account'
+where
+    wanted.who = 'the account'
     and reach.name = 'stranger'
 order by wanted.place;
 
@@ -157,7 +160,8 @@ select is(
     (
         select count(*)
         from app.session_uploads
-        where account_id = '00000000-0000-4000-8000-00000000000a'
+        where
+            account_id = '00000000-0000-4000-8000-00000000000a'
             and id = 'upload-session-default'
             and original_name = 'log'
             and content_sha256 = sha256('x')

@@ -9,6 +9,7 @@ from harness.connections import Connection
 from tests.py.policies.choices import MALFORMED, NOTHING_CLAIMED
 from tests.py.policies.fuzz import Fuzz, Seen
 from tests.py.policies.model import NO_ACCOUNT, NO_RIGHT, Rights, read_rights
+from tests.py.policies.statements import TABLES
 
 SEEDS = [1, 2, 3, 4]
 STEPS = 2000
@@ -19,6 +20,8 @@ DEFAULT_ACCOUNT = "00000000-0000-4000-8000-000000000001"
 
 def left_out(seen: Seen, rights: Rights) -> list[str]:
     """Return what the intent speaks of and no statement came to: a right used, a refusal."""
+    # What the bytes of uploads are kept in holds on to itself by SHA-256; pgTAP tries that.
+    rights = {table: commands for table, commands in rights.items() if table in TABLES}
     wanted = [
         (table, command, "some" if command in commands else NO_RIGHT)
         for table, commands in rights.items()
