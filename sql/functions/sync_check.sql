@@ -11,6 +11,8 @@ returns table (
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- Of so long a query a server with JIT would compile for seconds what runs for milliseconds.
+set jit = off
 as $$
 #variable_conflict use_column
 declare
