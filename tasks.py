@@ -26,6 +26,7 @@ from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
 from harness.doctor.examination import examine
 from harness.doctor.examination import report as report_symptoms
+from harness.embedded.electric.run import Start, refuse_production, run_stand_in
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.guide.command import guide as write_guide
@@ -473,6 +474,22 @@ def pg_status(_: Context, json: bool = False) -> ExitCode:
     return reports.report_status(_embedded(settings.load()).status(), as_json=json)
 
 
+@task(
+    help={
+        "port": "Where to listen on 127.0.0.1; 0 takes any port that is free.",
+    }
+)
+@command
+def electric(_: Context, port: int = 3000) -> None:
+    """Run a stand-in for Electric, for development and tests. Ctrl-C ends it."""
+    known = settings.load()
+    refuse_production(known)
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    run_stand_in(server, known, Start(port), console.say)
+    console.note("ended; its replication slot is gone")
+
+
 @task(help={"database": "Name of the database, if it is not the embedded one."})
 @command
 def reset(_: Context, database: str = "") -> None:
@@ -521,5 +538,6 @@ ns = Collection(
     pg_start,
     pg_stop,
     pg_status,
+    electric,
     reset,
 )

@@ -1,7 +1,7 @@
 """Settings, all from the environment or the project's .env file. The README lists them."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,6 +47,32 @@ class Settings(BaseSettings):
 
     pgtap_sql: Path | None = Field(default=None, validation_alias="PGTAP_SQL")
     """pgTAP's pgtap.sql; without it, the system's Postgres, then Debian's package."""
+
+    env: Literal["development", "production"] = "development"
+    """Where this runs. In production nothing starts that is for development only."""
+
+    electric_url: SecretStr | None = Field(default=None, validation_alias="ELECTRIC_URL")
+    """The Electric to use instead of the stand-in, as http://host:port."""
+
+    electric_secret: SecretStr | None = Field(default=None, validation_alias="ELECTRIC_SECRET")
+    """What a request to Electric, or to the stand-in, must show."""
+
+    electric_replication_stream_id: str = Field(
+        default="sessionbase",
+        validation_alias="ELECTRIC_REPLICATION_STREAM_ID",
+        pattern=r"^[a-z0-9_]{1,30}$",
+    )
+    """Names publication and slot: electric_publication_<id>, electric_slot_<id>."""
+
+    electric_database_url: SecretStr | None = Field(
+        default=None, validation_alias="ELECTRIC_DATABASE_URL"
+    )
+    """The login that streams, electric_repl; without it the stand-in uses DATABASE_URL's."""
+
+    electric_pooled_database_url: SecretStr | None = Field(
+        default=None, validation_alias="ELECTRIC_POOLED_DATABASE_URL"
+    )
+    """The login that reads snapshots, electric_read; without it DATABASE_URL's takes that role."""
 
     @field_validator("home", "postgres_bin", "pg_prove", "pgtap_sql")
     @classmethod

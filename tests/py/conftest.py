@@ -10,7 +10,7 @@ from harness.connections import Connection, Server, connect
 from harness.settings import Settings
 from harness.testing.servers import Databases, TestServer, open_server, parse_choice
 
-_OURS = ("SESSIONBASE_", "DATABASE_URL", "PGTAP_SQL", "PG_PROVE")
+_OURS = ("SESSIONBASE_", "ELECTRIC_", "DATABASE_URL", "PGTAP_SQL", "PG_PROVE")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -103,4 +103,6 @@ def test_a_migration_takes_a_table_out_whose_policy_file_is_gone(
     query("delete from ops.migrations where file = 'migrations/9999_no_claims.sql'")
     new.write_text("drop table legacy.thread_claims;\n")
     assert apply() == ["migrations/9999_no_claims.sql"]
-    assert query("select from ops.migrations where file = 'policies/legacy.thread_claims.sql'") == []
+    assert (
+        query("select from ops.migrations where file = 'policies/legacy.thread_claims.sql'") == []
+    )

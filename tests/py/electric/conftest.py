@@ -1,0 +1,98 @@
+"""An Electric for tests: the one of ELECTRIC_URL, or else the stand-in."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from harness.connections import Connection, Server, connect
+from harness.settings import Settings
+from harness.testing.servers import Databases
+from tests.py.electric.electrics import Electric, stand_in
+
+Start = Callable[..., Electric]
+
+_TABLE = """
+    drop schema if exists rec cascade;
+    create schema rec;
+    create table rec.messages (
+        account_id text not null, id text not null, session_id text not null, role text not null,
+        content text, seq int not null default 0, done boolean not null default false,
+        extra jsonb, tags text[], score numeric, uid uuid, at timestamptz, raw bytea,
+        primary key (account_id, id)
+    );
+    alter table rec.messages replica identity full;
+    alter publication electric_publication_sessionbase add table rec.messages;
+    grant usage on schema rec to electric_read;
+    grant select on rec.messages to electric_read;
+"""
+_ROWS = r"""
+    insert into rec.messages
+    values
+        ('a1', 'm1', 's1', 'user', 'hello', 1, false, '{"k": [1, 2.50, null]}', '{x,"y z"}', 1.50,
+            '00000000-0000-0000-0000-000000000001', '2025-12-18 23:50:36.922+00', '\x00ff');
+    insert into rec.messages (account_id, id, session_id, role, content, seq)
+    values
+        ('a1', 'm2', 's1', 'assistant', e'café 😀 "q" \\ \n end', 2),
+        ('a1', 'm3', 's2', 'user', 'other session', 3),
+        ('a2', 'm1', 's1', 'user', 'other account', 4);
+"""
+
+
+@pytest.fixture(scope="module")
+def electric(server: Server, databases: Databases, settings: Settings) -> Iterator[Electric]:
+    """Return an Electric, and the database it follows."""
+    if settings.electric_url and settings.electric_secret:
+        # A real one follows one database: that of DATABASE_URL, which is migrated.
+        yield Electric(
+            settings.electric_url.get_secret_value(),
+            settings.electric_secret.get_secret_value(),
+            server,
+        )
+        with connect(server, "test") as connection:
+            connection.execute("drop schema if exists rec cascade")
+        return
+    with databases.migrated() as made, stand_in(made) as electric:
+        yield electric
+
+
+@pytest.fixture
+def start(database: Server) -> Iterator[Start]:
+    """Return a way to start stand-ins on this test's database; they end with the test."""
+    with ExitStack() as stack:
+        yield lambda *seconds, **options: stack.enter_context(
+            stand_in(database, *seconds, **options)
+        )
+
+
+@pytest.fixture
+def ask(electric: Electric) -> Iterator[httpx.Client]:
+    """Return an HTTP client of it."""
+    with electric.client() as client:
+        yield client
+
+
+@pytest.fixture
+def writer(electric: Electric) -> Iterator[Connection]:
+    """Give a connection to the database it follows, as a superuser."""
+    with connect(electric.server, "test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def table(writer: Connection) -> Connection:
+    """Make the table of the recordings anew, as it was for each of them."""
+    _make_table(writer)
+    return writer
+
+
+@pytest.fixture
+def make_table() -> Callable[[Connection], None]:
+    """Return how the table is made, for databases of a test's own."""
+    return _make_table
+
+
+def _make_table(connection: Connection) -> None:
+    connection.execute(_TABLE)
+    connection.execute(_ROWS)
