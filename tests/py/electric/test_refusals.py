@@ -36,7 +36,7 @@ def test_a_catalog_is_refused(shape: Ask) -> None:
 
 
 def test_upload_contents_are_refused(shape: Ask) -> None:
-    answer = shape(table="app.session_upload_contents")
+    answer = shape(table="app.upload_chunks")
     assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
 
 
