@@ -168,7 +168,7 @@ create function pg_temp.threads_of(p_session_id text)
 returns text
 language sql
 as $$
-    select string_agg(concat_ws(' ', title, status, case when author_account_id = account_id then 'by the owner' else 'by ' || author_account_id end), ', ' order by created_at, title)
+    select string_agg(concat_ws(' ', title, status, case when author_account_id = account_id then 'by the owner' else 'by ' || author_account_id end), ', ' order by title collate "C")
     from app.chat_threads
     where account_id = '00000000-0000-4000-8000-00000000000a'
         and session_id = p_session_id
@@ -189,7 +189,7 @@ select is(tests.call('owner', 'api.start_thread(''session-first'', ''general'')'
 select is(tests.call('owner', 'api.start_thread(''session-first'', title => ''Mine #7'')') ->> 'title', 'Mine #7', 'a title that is given is taken');
 select is(
     pg_temp.threads_of('session-first'),
-    'Session Coach archived by the owner, Session Coach #2 archived by the owner, General archived by the owner, General #2 active by the owner, Mine #7 active by the owner',
+    'General archived by the owner, General #2 active by the owner, Mine #7 active by the owner, Session Coach archived by the owner, Session Coach #2 archived by the owner',
     'of each mode the last is active, all others are archived'
 );
 select tests.call('owner', format('api.remove_thread(%L)', id))
