@@ -4,38 +4,6 @@ select plan(211);
 
 select tests.cast_personas();
 
-create function pg_temp.told(p_persona text, p_statement text)
-returns text
-language plpgsql
-as $$
-declare
-    v_told text;
-begin
-    perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
-    perform set_config('role', 'app_user', true);
-    execute p_statement into v_told;
-    raise sqlstate 'SB999' using message = coalesce(v_told, 'nothing');
-exception
-    when sqlstate 'SB999' then
-        return sqlerrm;
-    when others then
-        return concat_ws(' ', sqlstate, sqlerrm);
-end;
-$$;
-
--- What a persona is to the account whose upload it is.
-create temporary table reach as
-select
-    persona.name,
-    persona.place,
-    case
-        when persona.name = 'owner' then 'the account'
-        when persona.name in ('viewer', 'editor', 'co-owner') then 'a member'
-        when persona.name in ('other owner', 'guest', 'stranger') then 'another'
-        else 'nobody'
-    end as who
-from tests.persona;
-
 create temporary table wanted (
     place bigint generated always as identity,
     who text,
@@ -132,25 +100,25 @@ values
 
 select
     is(
-        pg_temp.told(reach.name, format(statement.sql, '00000000-0000-4000-8000-00000000000a')),
+        tests.said_to(reach.name, format(statement.sql, '00000000-0000-4000-8000-00000000000a')),
         wanted.told,
         format('%s: %s, %s', wanted.statement, reach.name, wanted.who)
     )
 from wanted
 inner join statement on wanted.statement = statement.name
-inner join reach on wanted.who = reach.who
+inner join tests.standing as reach on wanted.who = reach.who
 order by wanted.place, reach.place;
 
 -- Whoever asks for nothing of others is told of its own.
 select
     is(
-        pg_temp.told(reach.name, format(replace(statement.sql, 'upload-session-default', 'upload'), null)),
+        tests.said_to(reach.name, format(replace(statement.sql, 'upload-session-default', 'upload'), null)),
         case when wanted.statement = 'list' then '0' when wanted.statement = 'expire' then '1' else wanted.told end,
         format('%s: %s, of its own', wanted.statement, reach.name)
     )
 from wanted
 inner join statement on wanted.statement = statement.name
-cross join reach
+cross join tests.standing as reach
 where
     wanted.who = 'the account'
     and reach.name = 'stranger'

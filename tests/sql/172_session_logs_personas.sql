@@ -4,38 +4,6 @@ select plan(114);
 
 select tests.cast_personas();
 
-create function pg_temp.told(p_persona text, p_statement text)
-returns text
-language plpgsql
-as $$
-declare
-    v_told text;
-begin
-    perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
-    perform set_config('role', 'app_user', true);
-    execute p_statement into v_told;
-    raise sqlstate 'SB999' using message = coalesce(v_told, 'nothing');
-exception
-    when sqlstate 'SB999' then
-        return sqlerrm;
-    when others then
-        return concat_ws(' ', sqlstate, sqlerrm);
-end;
-$$;
-
--- What a persona is to the account whose log it is.
-create temporary table reach as
-select
-    persona.name,
-    persona.place,
-    case
-        when persona.name = 'owner' then 'the account'
-        when persona.name in ('viewer', 'editor', 'co-owner') then 'a member'
-        when persona.name in ('other owner', 'guest', 'stranger') then 'another'
-        else 'nobody'
-    end as who
-from tests.persona;
-
 create temporary table statement (
     place bigint generated always as identity,
     name text,
@@ -86,7 +54,7 @@ values
 
 select
     is(
-        pg_temp.told(reach.name, format(statement.sql, '00000000-0000-4000-8000-00000000000a')),
+        tests.said_to(reach.name, format(statement.sql, '00000000-0000-4000-8000-00000000000a')),
         case reach.who
             when 'the account' then statement.the_account
             when 'a member' then statement.a_member
@@ -96,7 +64,7 @@ select
         format('%s: %s, %s', statement.name, reach.name, reach.who)
     )
 from statement
-cross join reach
+cross join tests.standing as reach
 order by statement.place, reach.place;
 
 select is(
@@ -112,7 +80,7 @@ select is(
 );
 -- Another's session of the same id is not the one that is meant.
 select is(
-    pg_temp.told('other owner', 'select string_agg(body, '' '') from api.list_session_events(''session-default'')'),
+    tests.said_to('other owner', 'select string_agg(body, '' '') from api.list_session_events(''session-default'')'),
     'of b''s default',
     'without account_id it is one''s own'
 );

@@ -49,6 +49,26 @@ exception
 end;
 $$;
 
+-- What a statement of one value gives a persona, or the SQLSTATE and the message. It is taken back.
+create function tests.said_to(p_persona text, p_statement text)
+returns text
+language plpgsql
+as $$
+declare
+    v_said text;
+begin
+    perform set_config('request.jwt.claims', tests.claims_of(p_persona), true);
+    perform set_config('role', 'app_user', true);
+    execute p_statement into v_said;
+    raise sqlstate 'SB999' using message = coalesce(v_said, 'nothing');
+exception
+    when sqlstate 'SB999' then
+        return sqlerrm;
+    when others then
+        return concat_ws(' ', sqlstate, sqlerrm);
+end;
+$$;
+
 create function tests.tells_content(p_text text)
 returns boolean
 language sql

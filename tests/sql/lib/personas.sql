@@ -35,6 +35,19 @@ create table tests.deed (
     prepare text
 );
 
+-- What a persona is to the owner's account, which shares a session with members.
+create view tests.standing with (security_invoker) as
+select
+    persona.name,
+    persona.place,
+    case
+        when persona.name = 'owner' then 'the account'
+        when persona.name in ('viewer', 'editor', 'co-owner') then 'a member'
+        when persona.name in ('other owner', 'guest', 'stranger') then 'another'
+        else 'nobody'
+    end as who
+from tests.persona;
+
 create function tests.claims_of(p_persona text)
 returns text
 language sql
