@@ -47,7 +47,7 @@ from tests.py.legacy.builders import (
     write_folder,
 )
 from tests.py.legacy.test_import_property import Snapshot, snapshots
-from tests.py.waiting import wait_until
+from tests.py.waiting import wait_until_no_import_is_connected
 
 MARKER = "do not print me 4711"
 
@@ -689,12 +689,4 @@ def test_the_other_connections_are_gone_afterwards(
 ) -> None:
     assert alone.server == database
     alone.run(folder, jobs=3)
-
-    def are_gone() -> bool:
-        rows = connection.execute(
-            "select from pg_stat_activity "
-            "where datname = current_database() and application_name like '%import%'"
-        )
-        return not rows.fetchall()
-
-    wait_until(are_gone)
+    wait_until_no_import_is_connected(connection)
