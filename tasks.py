@@ -24,6 +24,10 @@ from bench.uploads_report import show_uploads_report
 from bench.writes import WritesOrder, bench_writes
 from bench.writes_report import show_writes_report
 from harness import console, quality, reports, settings
+from harness.backups.backup import BackupRequest, back_up
+from harness.backups.restore import RestoreRequest
+from harness.backups.restore import restore as restore_backup
+from harness.backups.showing import show_backup, show_restored
 from harness.doctor.examination import examine
 from harness.doctor.examination import report as report_symptoms
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
@@ -494,6 +498,41 @@ def electric(_: Context, port: int = 3000) -> None:
     bring_up_to_date(server, known, may_migrate=False)
     run_stand_in(server, known, Start(port), console.say)
     console.note("ended; its replication slot is gone")
+
+
+@task(
+    help={
+        "out": "The folder to make; else one in backups/, named after the database and the time.",
+        "jobs": "How many connections read at a time.",
+        **_JSON,
+    }
+)
+@command
+def backup(_: Context, out: str = "", jobs: int = 1, json: bool = False) -> None:
+    """Back the database up by pg_dump, with its roles and a manifest to check it by."""
+    known = settings.load()
+    server = target(known)
+    with console.progress() as tell:
+        made = back_up(server, known, BackupRequest(Path(out) if out else None, jobs), tell)
+    show_backup(server, made, as_json=json)
+
+
+@task(
+    positional=["folder"],
+    help={
+        "folder": "What `invoke backup` made.",
+        "jobs": "How many connections write; one writes all in one transaction.",
+        **_JSON,
+    },
+)
+@command
+def restore(_: Context, folder: str, jobs: int = 1, json: bool = False) -> None:
+    """Restore a backup into an empty database, and compare what is there with what was."""
+    known = settings.load()
+    server = target(known)
+    with console.progress() as tell:
+        done = restore_backup(server, known, RestoreRequest(Path(folder), jobs), tell)
+    show_restored(server, done, as_json=json)
 
 
 @task(help={"database": "Name of the database, if it is not the embedded one."})

@@ -39,6 +39,7 @@ class ExitCode(IntEnum):
     NO_TESTS = 42
     NOT_THERE = 43
     DAMAGED = 44
+    BACKUP_FAILED = 45
 
 
 class SessionbaseError(Exception):

@@ -106,12 +106,17 @@ def find_psql(settings: Settings) -> Path:
 
     Raises SessionbaseError (MISSING_TOOL).
     """
-    return _existing(_programs(settings) / "psql")
+    return find_program(settings, "psql")
 
 
 def find_pgbench(settings: Settings) -> Path:
     """Find pgbench beside the server's programs. Raises SessionbaseError (MISSING_TOOL)."""
-    return _existing(_programs(settings) / "pgbench")
+    return find_program(settings, "pgbench")
+
+
+def find_program(settings: Settings, name: str) -> Path:
+    """Find a client program beside the server's. Raises SessionbaseError (MISSING_TOOL)."""
+    return _existing(_programs(settings) / name)
 
 
 def _programs(settings: Settings) -> Path:
