@@ -80,7 +80,6 @@ async def _lifespan(application: Starlette) -> AsyncIterator[None]:
     parts: Parts = application.state.parts
     parts.draining = asyncio.get_running_loop().create_future()
     async with parts.database.opened():
-        await parts.identity_tokens.start()
         await parts.electric.start()
         await parts.revocations.start()
         try:

@@ -42,8 +42,7 @@ class Database:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Be connected. Raises SessionbaseError (UNREACHABLE, NO_PERMISSION)."""
-        await self._try()
+        """Be connected, or try to be until it works."""
         await self._pool.open()
         try:
             yield
@@ -87,8 +86,11 @@ class Database:
             return False
         return True
 
-    async def _try(self) -> None:
-        """Connect once, for a pool tells nobody why it can't."""
+    async def check(self) -> None:
+        """Connect once, for a pool tells nobody why it can't.
+
+        Raises SessionbaseError: UNREACHABLE, NO_PERMISSION.
+        """
         try:
             async with await Connection.connect(
                 self._server.conninfo, autocommit=True
