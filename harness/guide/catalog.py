@@ -76,7 +76,7 @@ def read_catalog(connection: Connection) -> Catalog:
             for result in results
             if (leading := _leading(relations[result], table)) is not None
         )
-        if name.startswith("app.") and types:
+        if not name.startswith("api.") and types:
             given[name] = Given(table, types)
     told = {result for found in given.values() for result, _ in found.types}
     others = {name: relations[name] for name in results if name not in told}
@@ -133,7 +133,7 @@ def _read_functions(connection: Connection) -> dict[str, Function]:
 
 
 def _read_relations(connection: Connection) -> dict[str, Rows]:
-    """Read the tables of schema app and the composite types of schema api."""
+    """Read the tables of schemas app and auth, and the composite types of schema api."""
     rows = connection.execute(
         """
         select
@@ -156,7 +156,10 @@ def _read_relations(connection: Connection) -> dict[str, Rows]:
         where a.attnum > 0
             and not a.attisdropped
             and (
-                (relation.relnamespace = 'app'::regnamespace and relation.relkind = 'r')
+                (
+                    relation.relnamespace in ('app'::regnamespace, 'auth'::regnamespace)
+                    and relation.relkind = 'r'
+                )
                 or (relation.relnamespace = 'api'::regnamespace and relation.relkind = 'c')
             )
         group by relation.oid
