@@ -15,7 +15,7 @@ create function pg_temp.hash_of(p_secret text)
 returns bytea
 language sql
 as $$
-    select sha256(p_secret::bytea)
+    select sha256(p_secret::bytea) as hash
 $$;
 create function pg_temp.start(p_subject text, p_secret text, p_agent text default 'a browser', p_idle_s integer default 100, p_absolute_s integer default 1000)
 returns setof auth.login_session_state
@@ -236,7 +236,8 @@ set
     created_at = created_at - interval '40 days',
     last_used_at = last_used_at - interval '40 days',
     idle_expires_at = least(idle_expires_at, now() - case (id = (pg_temp.session_of('agent')).id) when true then interval '31 days' else interval '29 days' end)
-where revoked_at is null
+where
+    revoked_at is null
     and id <> (pg_temp.session_of('other''s')).id;
 create temporary table before_pruning as
 select

@@ -47,11 +47,15 @@ create temporary table begun as
 select
     name,
     pg_temp.start(subject, name) as id
-from (values
+from (
+    values
     ('a', 'owner'), ('b', 'owner'), ('c', 'owner'), ('d', 'owner'), ('e', 'owner'), ('f', 'owner'),
     ('viewer', 'viewer'), ('editor', 'editor'), ('editor''s other', 'editor'), ('co-owner', 'co-owner'), ('stranger', 'stranger'), ('over', 'stranger')
 ) as wanted (name, subject);
-select is((select count(*) from begun where id is not null), 12::bigint, 'control: they are signed in');
+select is((
+    select count(*) from begun
+    where id is not null
+), 12::bigint, 'control: they are signed in');
 select is((select count(*) from auth.revocations), 0::bigint, 'control: the log is empty');
 
 -- What a node is told when there is nothing.
@@ -59,19 +63,29 @@ select is(
     (select count(*) from auth.revocations_since()), 1::bigint, 'who asks when nothing was revoked is told in one row'
 );
 select is(
-    (select next_since from auth.revocations_since() where kind is null), pg_snapshot_xmin(pg_current_snapshot()), 'from where to ask next'
+    (
+        select next_since from auth.revocations_since()
+        where kind is null
+    ), pg_snapshot_xmin(pg_current_snapshot()
+    ), 'from where to ask next'
 );
 
 -- Each way in which something ends.
 select is(pg_temp.logged($$ select auth.revoke_login_session_by_hash(sha256('a')) $$, 'app_server'), 'login_session owner', 'signing out');
 select is(pg_temp.logged($$ select auth.revoke_login_session_by_hash(sha256('a')) $$, 'app_server'), 'nothing', 'but not twice');
 select is(
-    pg_temp.logged(format('select api.revoke_login_session(%L)', (select id from begun where name = 'b')), 'app_user', tests.claims_of('owner')),
+    pg_temp.logged(format('select api.revoke_login_session(%L)', (
+        select id from begun
+        where name = 'b'
+    )), 'app_user', tests.claims_of('owner')),
     'login_session owner',
     'revoking one''s own'
 );
 select is(
-    pg_temp.logged(format('select auth.end_login_session(%L)', (select id from begun where name = 'c')), 'authorizer'),
+    pg_temp.logged(format('select auth.end_login_session(%L)', (
+        select id from begun
+        where name = 'c'
+    )), 'authorizer'),
     'login_session owner',
     'an operator who ends one'
 );
@@ -118,12 +132,21 @@ select is(
     'account viewer, login_session viewer',
     'removing an identity'
 );
-select is((select count(*) from auth.login_sessions where subject = 'viewer'), 0::bigint, 'whose login sessions go with it');
+select is((
+    select count(*) from auth.login_sessions
+    where subject = 'viewer'
+), 0::bigint, 'whose login sessions go with it');
 update auth.login_sessions
 set idle_expires_at = now() - interval '1 s'
-where id = (select id from begun where name = 'over');
+where id = (
+    select id from begun
+    where name = 'over'
+);
 select is(
-    pg_temp.logged(format('delete from auth.login_sessions where id in (%s)', (select string_agg(quote_literal(id), ', ') from begun where name in ('over', 'stranger'))), 'authorizer'),
+    pg_temp.logged(format('delete from auth.login_sessions where id in (%s)', (
+        select string_agg(quote_literal(id), ', ') from begun
+        where name in ('over', 'stranger')
+    )), 'authorizer'),
     'login_session stranger',
     'and removing one, but not one that was over'
 );
@@ -138,7 +161,11 @@ update auth.revocations
 set revoked_at = revoked_at - interval '16 minutes'
 where kind = 'membership';
 select is(
-    (select count(*) from auth.revocations_since()), (select count(*) from auth.revocations where kind <> 'membership'),
+    (
+        select count(*) from auth.revocations_since()), (
+        select count(*) from auth.revocations
+        where kind <> 'membership'
+    ),
     'who begins is told nothing that is older than what any token lives'
 );
 select is(
@@ -178,7 +205,10 @@ set revoked_at = revoked_at - interval '2 days'
 where kind = 'membership';
 select is((select revocations from auth.prune(1)), 1::bigint, 'what is older than a day is removed, as many as may be');
 select pg_temp.start('other owner', 'prunes');
-select is((select count(*) from auth.revocations where kind = 'membership'), 0::bigint, 'and by signing in');
+select is((
+    select count(*) from auth.revocations
+    where kind = 'membership'
+), 0::bigint, 'and by signing in');
 
 select finish();
 rollback;

@@ -23,9 +23,12 @@ _SIGN_IN = """
     )
 
     insert into auth.login_sessions (
-        account_id, issuer, subject, user_agent, created_at, last_used_at, idle_expires_at, absolute_expires_at
+        account_id, issuer, subject, user_agent,
+        created_at, last_used_at, idle_expires_at, absolute_expires_at
     )
-    select account_id, issuer, subject, agent, now(), now() + make_interval(secs => age), now() + '1 day', now() + '1 day'
+    select
+        account_id, issuer, subject, agent,
+        now(), now() + make_interval(secs => age), now() + '1 day', now() + '1 day'
     from identity, (values ('a browser', 2), ('another', 1)) as used (agent, age)
 """
 
