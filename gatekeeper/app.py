@@ -5,15 +5,16 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gatekeeper import health
+from gatekeeper import health, signing_in
 from gatekeeper.database import Database
 from gatekeeper.errors import Refusal, bad_request, method_not_allowed, not_found
 from gatekeeper.identity_tokens import IdentityTokens
-from gatekeeper.login_sessions import LoginSessions
+from gatekeeper.login_sessions import LoginSessions, RotatesSecrets
 from gatekeeper.parts import Parts
 from gatekeeper.revocations import Revocations
 from gatekeeper.settings import GatekeeperSettings
@@ -35,6 +36,7 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
     )
     application = Starlette(
         routes=all_routes(),
+        middleware=[Middleware(RotatesSecrets)],
         lifespan=_lifespan,
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_route},
     )
@@ -44,7 +46,7 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own."""
-    return [*health.routes()]
+    return [*health.routes(), *signing_in.routes()]
 
 
 @asynccontextmanager
