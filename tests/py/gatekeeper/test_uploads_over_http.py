@@ -2,18 +2,12 @@
 
 import hashlib
 import io
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
-from pathlib import Path
 from random import Random
-from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID
 
@@ -27,7 +21,6 @@ from gatekeeper.errors import forbidden
 from harness import chunks
 from harness.chunks import zstd
 from harness.connections import Connection, Server, connect
-from harness.settings import PROJECT
 from harness.testing.servers import Databases
 from harness.uploads import About, read_upload, store_upload
 from tests.py.gatekeeper.personas import (
