@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gatekeeper import discovery, health, proxy, rpc, uploads
+from gatekeeper import discovery, health, openapi, proxy, rpc, uploads
 from gatekeeper.database import Database
 from gatekeeper.electric import Electric
 from gatekeeper.errors import Refusal, bad_request, method_not_allowed, not_found
@@ -53,7 +53,7 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own."""
-    modules = (health, proxy, discovery, rpc, uploads)
+    modules = (health, openapi, proxy, discovery, rpc, uploads)
     return [route for module in modules for route in module.routes()]
 
 

@@ -22,7 +22,7 @@ from gatekeeper.bodies import stream_body
 from gatekeeper.calling import calling
 from gatekeeper.csrf import check_same_site
 from gatekeeper.errors import Refusal, bad_request, not_signed_in
-from gatekeeper.fields import read_fields, read_time, read_uuid
+from gatekeeper.fields import read_boolean, read_fields, read_time, read_uuid
 from gatekeeper.parts import Parts, parts_of
 from gatekeeper.principals import Principal, principal_of
 from gatekeeper.ranges import Span, UnsatisfiableError, read_range
@@ -137,7 +137,7 @@ async def _read(request: Request) -> Response:
     fields = read_fields(request, {"owner", "download"})
     owner = read_uuid(fields, "owner") or principal.account_id
     upload = await _find(parts, principal, request.path_params["upload_id"], owner)
-    headers = upload.headers(as_file="download" in fields)
+    headers = upload.headers(as_file=read_boolean(fields, "download"))
 
     for coding in ("", "zstd"):
         if _names(request.headers.getlist("if-none-match"), upload.tag(coding)):

@@ -126,7 +126,7 @@ def test_pages_follow_each_other(personas: Clients, shared: Server) -> None:
         ("page_size=", "bad_request"),
         ("page_size=1&page_size=2", "bad_request"),
         ("after=nothing", "22023"),
-        ("after=%00", "22021"),
+        ("after=%00", "bad_request"),
         ("owner=me", "bad_request"),
     ],
 )
