@@ -36,6 +36,7 @@ from harness.legacy.results import ImportRequest, on_conflict_of
 from harness.legacy.showing import report_export, report_verification
 from harness.legacy.verifier import VerifyRequest, verify_folder
 from harness.migrations.runner import Migrator
+from harness.passwords import set_passwords as give_passwords
 from harness.psql import run_psql
 from harness.reset import reset as reset_database
 from harness.review.paper import ask_for, put_on_paper, report_on_paper
@@ -111,6 +112,15 @@ def migrate(
         applied = Migrator(known, tell=tell, warn=console.note).apply(server, reapply=reapply)
     reports.report_applied(server, applied, as_json=json)
     return None
+
+
+@task
+@command
+def set_passwords(_: Context) -> None:
+    """Give the roles that log in the passwords of SESSIONBASE_..._PASSWORD."""
+    known = settings.load()
+    server = target(known)
+    console.say(f"passwords set: {', '.join(give_passwords(server, known))}")
 
 
 @task(
@@ -441,7 +451,7 @@ def doctor(_: Context, json: bool = False) -> ExitCode:
 @task
 @command
 def lint(_: Context) -> ExitCode:
-    """Check SQL and Python: sqlfluff, squawk, ruff, mypy, pgrls."""
+    """Check SQL, Python and the Dockerfile: sqlfluff, squawk, ruff, mypy, hadolint, pgrls."""
     return quality.lint()
 
 
@@ -521,6 +531,7 @@ def _ask(question: str) -> str:
 
 ns = Collection(
     migrate,
+    set_passwords,
     import_legacy,
     export_legacy,
     verify_import,
