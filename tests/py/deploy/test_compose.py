@@ -216,7 +216,7 @@ def test_no_secret_is_in_the_file() -> None:
     for service in raw["services"].values():
         for name, value in service["environment"].items():
             if re.search("PASSWORD|SECRET|KEYS", name):
-                assert re.fullmatch(r"\$\{\w+(:[?-].*)?\}", value), name
+                assert re.fullmatch(r"\$\{\w+:[?-].*\}", value), name
             elif "postgresql://" in str(value):
                 assert re.search(r"://\w+:\$\{\w+\}@", value), name
 
