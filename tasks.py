@@ -315,11 +315,17 @@ def read_upload(_: Context, upload: str, account: str = "", out: str = "") -> No
         "py": "Only the pytest tests.",
         "k": "Only tests with this in their name.",
         "postgres": "auto, embedded, container or url: what the tests run on.",
+        "electric": "auto, stand-in, container or url: what tests of sync run on.",
     }
 )
 @command
 def test(
-    _: Context, sql: bool = False, py: bool = False, k: str = "", postgres: str = "auto"
+    _: Context,
+    sql: bool = False,
+    py: bool = False,
+    k: str = "",
+    postgres: str = "auto",
+    electric: str = "auto",
 ) -> ExitCode:
     """Run the tests: pgTAP by pg_prove, then pytest."""
     try:
@@ -331,7 +337,9 @@ def test(
             hint="python3 -m pip install -e '.[test]'",
         ) from None
     parts = {name for name, wanted in (("sql", sql), ("py", py)) if wanted} or {"sql", "py"}
-    return run_tests(settings.load(), parts=parts, expression=k, postgres=postgres)
+    return run_tests(
+        settings.load(), parts=parts, expression=k, postgres=postgres, electric=electric
+    )
 
 
 @task(

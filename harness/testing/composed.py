@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import yaml
 
 from harness.errors import ExitCode, SessionbaseError
 from harness.quality import find_tool
@@ -20,6 +21,16 @@ _SECONDS = 60
 def variables() -> set[str]:
     """Return the names of the variables that the file takes from the environment."""
     return set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text()))
+
+
+def required() -> set[str]:
+    """Return those without which Docker Compose refuses it."""
+    return set(re.findall(r"\$\{([A-Z_]+):\?", COMPOSE.read_text()))
+
+
+def image_of(service: str) -> str:
+    """Return the image that a service runs."""
+    return str(yaml.safe_load(COMPOSE.read_text())["services"][service]["image"])
 
 
 def read_compose(values: Mapping[str, str]) -> dict[str, Any]:

@@ -7,24 +7,30 @@ from harness import console
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import PROJECT, Settings
 from harness.testing.debian import find_tools
+from harness.testing.electrics import ElectricChoice, choose_electric, parse_electric
 from harness.testing.pgtap import matching_tests, run_pg_prove
-from harness.testing.servers import Choice, Databases, open_server, parse_choice
+from harness.testing.servers import Choice, Databases, open_server, parse_choice, resolve
 
 _PYTEST_NO_TESTS = 5
 
 
-def run_tests(settings: Settings, *, parts: set[str], expression: str, postgres: str) -> ExitCode:
+def run_tests(
+    settings: Settings, *, parts: set[str], expression: str, postgres: str, electric: str = "auto"
+) -> ExitCode:
     """Run the parts named ("sql", "py") of the tests.
 
-    expression: part of a name of a pgTAP file, and pytest's -k. postgres: what to run on.
+    expression: part of a name of a pgTAP file, and pytest's -k. postgres, electric: what to run on.
     FAILED if a test fails, NO_TESTS if the expression fits none at all.
     """
-    choice = parse_choice(postgres)
+    choice, electric_choice = parse_choice(postgres), parse_electric(electric)
+    if "py" in parts:
+        # Before anything is started: what pytest refuses it refuses with a traceback.
+        choose_electric(settings, electric_choice, resolve(settings, choice))
     codes = []
     if "sql" in parts:
         codes.append(_run_sql(settings, expression, choice))
     if "py" in parts:
-        codes.append(_run_py(expression, choice))
+        codes.append(_run_py(expression, choice, electric_choice))
     if ExitCode.FAILED in codes:
         return ExitCode.FAILED
     if ExitCode.OK not in codes:
@@ -47,8 +53,8 @@ def _run_sql(settings: Settings, expression: str, choice: Choice) -> ExitCode:
     return ExitCode.FAILED if code else ExitCode.OK
 
 
-def _run_py(expression: str, choice: Choice) -> ExitCode:
-    command = [sys.executable, "-m", "pytest", f"--postgres={choice}"]
+def _run_py(expression: str, choice: Choice, electric: ElectricChoice) -> ExitCode:
+    command = [sys.executable, "-m", "pytest", f"--postgres={choice}", f"--electric={electric}"]
     if expression:
         command += ["-k", expression]
     code = subprocess.run(command, check=False, cwd=PROJECT).returncode
