@@ -1,5 +1,6 @@
 """Whether Electric serves the shapes of the registry, and of this database."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ _PUBLISHED = """
     from pg_publication_tables
     where pubname = %s
 """
+_DATABASE = "Electric's database"
+_SAME_DATABASE = (
+    "Give Electric's DATABASE_URL and ELECTRIC_POOLED_DATABASE_URL the server and database of "
+    "DATABASE_URL here."
+)
 _NOT_PUBLISHED = "not in the publication that it follows"
 _NOT_GRANTED = "the login of its ELECTRIC_POOLED_DATABASE_URL may not read it"
 _NOT_FULL = "without replica identity FULL"
@@ -74,16 +80,12 @@ def examine_shapes(electric: Electric, connection: Connection, stream: str) -> I
         )
     if served and not refused:
         yield Symptom(Urgency.FINE, "Electric's shapes", f"of {len(served)} tables are served")
-    # Only now, for the questions wake one that sleeps.
-    yield _followed(stream, read_slots(connection))
     if any(one.xmax is not None and not before <= one.xmax <= after for one in served):
-        yield Symptom(
-            Urgency.BROKEN,
-            "Electric's snapshots",
-            "it reads them from another server than that of DATABASE_URL",
-            "Give Electric's ELECTRIC_POOLED_DATABASE_URL and DATABASE_URL the same server and "
-            "database as DATABASE_URL here.",
-        )
+        # Then whoever reads a slot here is another one.
+        yield Symptom(Urgency.BROKEN, _DATABASE, "it reads rows of another server", _SAME_DATABASE)
+        return
+    # The slots only now, for the questions wake one that sleeps.
+    yield _followed(stream, _stream_id(electric), read_slots(connection))
 
 
 def _next_xid(connection: Connection) -> int:
@@ -136,28 +138,36 @@ def _remedy(connection: Connection, refusal: str, tables: list[str], publication
     return "Its log says why."
 
 
-def _followed(stream: str, slots: Sequence[Slot]) -> Symptom:
+def _stream_id(electric: Electric) -> str | None:
+    """Return the stream id that it has: what is not published it refuses by the publication's name.
+
+    None where it does not say.
+    """
+    answer = electric.shape({"table": "pg_catalog.pg_class", "offset": "-1"})
+    named = re.search(rb'missing from the publication \\?"electric_publication_(\w+)', answer.body)
+    return named[1].decode() if named else None
+
+
+def _followed(stream: str, its_own: str | None, slots: Sequence[Slot]) -> Symptom:
     """Say whether what reads the slot of the stream id reads that of this database."""
-    what = "Electric's database"
-    remedy = "Give Electric's DATABASE_URL the server and database of DATABASE_URL here."
-    read = [slot for slot in slots if slot.stream_id and slot.is_read]
-    ours = [slot for slot in read if slot.stream_id == stream]
-    if any(slot.is_here for slot in ours):
-        return Symptom(Urgency.FINE, what, f"it follows this one, by stream id {stream}")
-    if ours:
-        found = f"it follows {ours[0].database}, not this one"
-        return Symptom(Urgency.BROKEN, what, found, remedy)
-    others = sorted({slot.stream_id for slot in read if slot.is_here and slot.stream_id})
-    if others:
+    if its_own is not None and its_own != stream:
         return Symptom(
             Urgency.BROKEN,
-            what,
-            f"this one is followed by stream id {', '.join(others)}, not {stream}",
-            "Give both the same ELECTRIC_REPLICATION_STREAM_ID.",
+            _DATABASE,
+            f"its stream id is {its_own}, not {stream}",
+            "Give both the same ELECTRIC_REPLICATION_STREAM_ID, if both have the same database.",
         )
+    ours = [slot for slot in slots if slot.stream_id == stream and slot.is_read]
+    if any(slot.is_here for slot in ours):
+        found = f"it follows this one, by stream id {stream}"
+        return Symptom(Urgency.FINE, _DATABASE, found)
+    if ours:
+        found = f"it follows {ours[0].database}, not this one"
+        return Symptom(Urgency.BROKEN, _DATABASE, found, _SAME_DATABASE)
     return Symptom(
         Urgency.BROKEN,
-        what,
+        _DATABASE,
         f"nobody reads electric_slot_{stream} on this server: it follows another one, or sleeps",
-        f"{remedy} One that sleeps (ELECTRIC_REPLICATION_IDLE_TIMEOUT) was just woken: look again.",
+        f"{_SAME_DATABASE} One that sleeps (ELECTRIC_REPLICATION_IDLE_TIMEOUT) was just woken: "
+        "look again.",
     )
