@@ -316,16 +316,18 @@ def read_upload(_: Context, upload: str, account: str = "", out: str = "") -> No
         "k": "Only tests with this in their name.",
         "postgres": "auto, embedded, container or url: what the tests run on.",
         "electric": "auto, stand-in, container or url: what tests of sync run on.",
+        "workers": "How many processes run pytest; 0: one a core, but one for DATABASE_URL or -k.",
     }
 )
 @command
-def test(
+def test(  # noqa: PLR0913, PLR0917 - its options
     _: Context,
     sql: bool = False,
     py: bool = False,
     k: str = "",
     postgres: str = "auto",
     electric: str = "auto",
+    workers: int = 0,
 ) -> ExitCode:
     """Run the tests: pgTAP by pg_prove, then pytest."""
     try:
@@ -338,7 +340,12 @@ def test(
         ) from None
     parts = {name for name, wanted in (("sql", sql), ("py", py)) if wanted} or {"sql", "py"}
     return run_tests(
-        settings.load(), parts=parts, expression=k, postgres=postgres, electric=electric
+        settings.load(),
+        parts=parts,
+        expression=k,
+        postgres=postgres,
+        electric=electric,
+        workers=workers,
     )
 
 

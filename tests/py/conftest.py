@@ -10,7 +10,7 @@ from harness.connections import Connection, Server, connect
 from harness.settings import Settings
 from harness.testing.electrics import TestElectric, choose_electric, parse_electric
 from harness.testing.pair import Pair, containers, open_pair
-from harness.testing.servers import Databases, TestServer, open_server, parse_choice
+from harness.testing.servers import Databases, TestServer, open_server, parse_choice, resolve
 
 _OURS = ("SESSIONBASE_", "ELECTRIC_", "DATABASE_URL", "PGTAP_SQL", "PG_PROVE")
 
@@ -31,14 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Open the server before the first test, so that the header can name it."""
     settings = Settings()
+    postgres = resolve(settings, parse_choice(config.getoption("--postgres")))
+    config.stash[_ELECTRIC] = choose_electric(
+        settings, parse_electric(config.getoption("--electric")), postgres
+    )
+    if _only_hands_out(config):
+        return
     stack = ExitStack()
     config.add_cleanup(stack.close)
-    config.stash[_SERVER] = stack.enter_context(
-        open_server(settings, parse_choice(config.getoption("--postgres")))
-    )
-    config.stash[_ELECTRIC] = choose_electric(
-        settings, parse_electric(config.getoption("--electric")), config.stash[_SERVER].choice
-    )
+    config.stash[_SERVER] = stack.enter_context(open_server(settings, postgres))
     config.stash[_SETTINGS] = settings.model_copy(update={"database_url": None})
     for name in list(os.environ):
         # Tests say themselves what is set.
@@ -46,8 +47,18 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
 
 
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether the tests are run by other processes, each of which opens a server."""
+    is_worker = hasattr(config, "workerinput")
+    return bool(config.getoption("numprocesses", None)) and not is_worker
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    return [config.stash[_SERVER].header, config.stash[_ELECTRIC].header]
+    if _only_hands_out(config):
+        postgres = f"postgres: {config.getoption('--postgres')}, one for each worker"
+    else:
+        postgres = config.stash[_SERVER].header
+    return [postgres, config.stash[_ELECTRIC].header]
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from harness.errors import ExitCode
 from harness.settings import Settings
 from harness.testing.servers import Databases
 from tests.py.commands.conftest import run_invoke
-from tests.py.doctor.conftest import PUBLICATION, broken_in, found_in, run_sql
+from tests.py.doctor.conftest import PUBLICATION, broken_in, found_in, make_slot, run_sql
 from tests.py.electric.electrics import SECRET, Electric, stand_in
 
 GHSA = "GHSA-m4f6-p2j8-rq76"
@@ -374,8 +374,9 @@ def next_number(connection: Connection) -> int:
 
 
 def test_one_that_follows_another_server_than_it_reads_from_is_said(
-    patient: Server, database: Server, look: Look
+    patient: Server, database: Server, hand: Connection, look: Look
 ) -> None:
+    make_slot(hand, "standby")
     with stand_in(database, ELECTRIC_POOLED_DATABASE_URL=patient.conninfo) as torn:
         symptoms = look(torn.url)
     assert broken_in(symptoms) == ["Electric's database"]
