@@ -54,6 +54,7 @@ from harness.login_sessions import (
 )
 from harness.login_sessions import add_identity as let_sign_in
 from harness.migrations.runner import Migrator
+from harness.passwords import set_passwords as give_passwords
 from harness.psql import run_psql
 from harness.reset import reset as reset_database
 from harness.review.paper import ask_for, put_on_paper, report_on_paper
@@ -129,6 +130,15 @@ def migrate(
         applied = Migrator(known, tell=tell, warn=console.note).apply(server, reapply=reapply)
     reports.report_applied(server, applied, as_json=json)
     return None
+
+
+@task
+@command
+def set_passwords(_: Context) -> None:
+    """Give the roles that log in the passwords of SESSIONBASE_..._PASSWORD."""
+    known = settings.load()
+    server = target(known)
+    console.say(f"passwords set: {', '.join(give_passwords(server, known))}")
 
 
 @task(
@@ -389,16 +399,18 @@ def add_identity(
         "py": "Only the pytest tests.",
         "k": "Only tests with this in their name.",
         "postgres": "auto, embedded, container or url: what the tests run on.",
+        "electric": "auto, stand-in, container or url: what tests of sync run on.",
         "workers": "How many processes run pytest; 0: one a core, but one for DATABASE_URL or -k.",
     }
 )
 @command
-def test(
+def test(  # noqa: PLR0913, PLR0917 - its options
     _: Context,
     sql: bool = False,
     py: bool = False,
     k: str = "",
     postgres: str = "auto",
+    electric: str = "auto",
     workers: int = 0,
 ) -> ExitCode:
     """Run the tests: pgTAP by pg_prove, then pytest."""
@@ -411,7 +423,14 @@ def test(
             hint="python3 -m pip install -e '.[test]'",
         ) from None
     parts = {name for name, wanted in (("sql", sql), ("py", py)) if wanted} or {"sql", "py"}
-    return run_tests(settings.load(), parts=parts, expression=k, postgres=postgres, workers=workers)
+    return run_tests(
+        settings.load(),
+        parts=parts,
+        expression=k,
+        postgres=postgres,
+        electric=electric,
+        workers=workers,
+    )
 
 
 @task(
@@ -531,7 +550,7 @@ def doctor(_: Context, json: bool = False) -> ExitCode:
 @task
 @command
 def lint(_: Context) -> ExitCode:
-    """Check SQL and Python: sqlfluff, squawk, ruff, mypy, pgrls."""
+    """Check SQL, Python and the Dockerfile: sqlfluff, squawk, ruff, mypy, hadolint, pgrls."""
     return quality.lint()
 
 
@@ -670,6 +689,7 @@ def _ask(question: str) -> str:
 
 ns = Collection(
     migrate,
+    set_passwords,
     import_legacy,
     export_legacy,
     verify_import,

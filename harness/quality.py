@@ -23,6 +23,7 @@ def lint() -> ExitCode:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
+        ["hadolint", "deploy/Dockerfile"],
     ]
     # Every one is run before any is judged.
     failed = [command[0] for command in commands if _run(command) != 0]
@@ -31,7 +32,7 @@ def lint() -> ExitCode:
     if failed:
         console.say(f"not clean: {', '.join(failed)}")
         return ExitCode.FAILED
-    console.say("clean: sqlfluff, squawk, ruff, mypy, pgrls")
+    console.say("clean: sqlfluff, squawk, ruff, mypy, hadolint, pgrls")
     return ExitCode.OK
 
 
@@ -44,6 +45,19 @@ def fmt() -> ExitCode:
     ]
     codes = [_run(command) for command in commands]
     return ExitCode.FAILED if any(codes) else ExitCode.OK
+
+
+def find_tool(name: str) -> str:
+    """Return a program of the test requirements. Raises SessionbaseError (MISSING_TOOL)."""
+    beside = Path(sys.executable).parent / name
+    program = str(beside) if beside.exists() else shutil.which(name)
+    if program is None:
+        raise SessionbaseError(
+            ExitCode.MISSING_TOOL,
+            f"{name} is not installed",
+            hint="python3 -m pip install -e '.[test]'",
+        )
+    return program
 
 
 def _row_security_is_clean() -> bool:
@@ -61,13 +75,6 @@ def _row_security_is_clean() -> bool:
 
 def _run(command: list[str]) -> int:
     """Run a tool of this Python's environment, active or not, in the project's folder."""
-    beside = Path(sys.executable).parent / command[0]
-    program = str(beside) if beside.exists() else shutil.which(command[0])
-    if program is None:
-        raise SessionbaseError(
-            ExitCode.MISSING_TOOL,
-            f"{command[0]} is not installed",
-            hint="python3 -m pip install -e '.[test]'",
-        )
+    program = find_tool(command[0])
     console.note(f"$ {' '.join(command[:3])}{' ...' if command[3:] else ''}")
     return subprocess.run([program, *command[1:]], check=False, cwd=PROJECT).returncode

@@ -1,5 +1,6 @@
 """Settings, all from the environment or the project's .env file. The README lists them."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +14,7 @@ SQL = PROJECT / "sql"
 EXAMPLES = PROJECT / "examples" / "legacy"
 
 S = TypeVar("S", bound="Settings")
+_PASSWORD = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 
 class Settings(BaseSettings):
@@ -75,6 +77,25 @@ class Settings(BaseSettings):
         default=None, validation_alias="ELECTRIC_POOLED_DATABASE_URL"
     )
     """The login that reads snapshots, electric_read; without it DATABASE_URL's takes that role."""
+
+    app_server_password: SecretStr | None = None
+    """What `invoke set-passwords` makes the password of the role app_server."""
+
+    electric_read_password: SecretStr | None = None
+    """What `invoke set-passwords` makes the password of the role electric_read."""
+
+    electric_repl_password: SecretStr | None = None
+    """What `invoke set-passwords` makes the password of the role electric_repl."""
+
+    @field_validator("app_server_password", "electric_read_password", "electric_repl_password")
+    @classmethod
+    def _fits_in_url(cls, password: SecretStr | None) -> SecretStr | None:
+        if password and not _PASSWORD.fullmatch(password.get_secret_value()):
+            raise ValueError(
+                "20 characters or more, and only letters, digits, - and _, for it stands in URLs: "
+                "openssl rand -hex 24"
+            )
+        return password
 
     @field_validator("home", "postgres_bin", "pg_prove", "pgtap_sql")
     @classmethod

@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 
 from harness import console
-from harness.connections import PUBLICATION, Connection, Server, connect
+from harness.connections import Connection, Server, connect
+from harness.doctor.electric import examine_electric
 from harness.doctor.server import examine_server
 from harness.doctor.slots import examine_room, examine_slots, read_slots, stream_ids
 from harness.doctor.symptoms import Symptom, Urgency
@@ -31,10 +32,11 @@ def examine(server: Server, settings: Settings) -> list[Symptom]:
         symptoms += examine_server(connection)
         symptoms += examine_room(connection, slots)
         symptoms += examine_slots(connection, slots)
-        publications = [
-            f"electric_publication_{stream}" for stream in stream_ids(connection, slots)
-        ]
-        symptoms += _sync(connection, publications or [PUBLICATION])
+        streams = {*stream_ids(connection, slots), settings.electric_replication_stream_id}
+        symptoms += _sync(
+            connection, [f"electric_publication_{stream}" for stream in sorted(streams)]
+        )
+        symptoms += examine_electric(connection, settings)
     symptoms.append(_migrations(Migrator(settings), server))
     return sorted(symptoms)
 

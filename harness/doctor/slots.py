@@ -1,5 +1,6 @@
 """Replication slots: who reads them, how much log they keep, and whether Electric finds room."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ _MUCH_LOG = _GIB
 """Bytes of retained log that are worth a step."""
 
 _ELECTRIC = "electric_slot_"
+_AT_RANDOM = re.compile(r"_[0-9a-f]{8}$")
 
 # Those of other databases too: names are unique in a cluster, and its log is one.
 _SLOTS = """
@@ -22,6 +24,7 @@ _SLOTS = """
         coalesce(database::text, '') as database,
         database is not distinct from current_database() as is_here,
         active as is_read,
+        temporary as is_temporary,
         coalesce(wal_status, '') as wal_status,
         coalesce(
             pg_wal_lsn_diff(
@@ -49,13 +52,18 @@ class Slot:
     database: str
     is_here: bool
     is_read: bool
+    is_temporary: bool
     wal_status: str
     retained: int
 
     @property
     def stream_id(self) -> str | None:
-        """Electric's stream id, if Electric made the slot."""
-        return self.name.removeprefix(_ELECTRIC) if self.name.startswith(_ELECTRIC) else None
+        """Electric's stream id, if Electric made the slot, or the stand-in."""
+        if not self.name.startswith(_ELECTRIC):
+            return None
+        stream = self.name.removeprefix(_ELECTRIC)
+        # The stand-in's names end at random, and its slots are gone when it is.
+        return _AT_RANDOM.sub("", stream) if self.is_temporary else stream
 
 
 def read_slots(connection: Connection) -> list[Slot]:
@@ -106,7 +114,7 @@ def examine_slots(connection: Connection, slots: list[Slot]) -> Iterator[Symptom
     here = set(stream_ids(connection, slots))
     for slot in slots:
         yield _slot(slot)
-        if not slot.is_here and slot.stream_id in here:
+        if not slot.is_here and not slot.is_temporary and slot.stream_id in here:
             yield Symptom(
                 Urgency.SOON,
                 f"stream id {slot.stream_id}",

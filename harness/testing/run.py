@@ -8,30 +8,40 @@ from harness import console
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import PROJECT, Settings
 from harness.testing.debian import find_tools
+from harness.testing.electrics import ElectricChoice, choose_electric, parse_electric
 from harness.testing.pgtap import matching_tests, run_pg_prove
-from harness.testing.servers import Choice, Databases, open_server, parse_choice
+from harness.testing.servers import Choice, Databases, open_server, parse_choice, resolve
 
 _PYTEST_NO_TESTS = 5
 _MOST_WORKERS = 4
 
 
-def run_tests(
-    settings: Settings, *, parts: set[str], expression: str, postgres: str, workers: int = 0
+def run_tests(  # noqa: PLR0913 - its options
+    settings: Settings,
+    *,
+    parts: set[str],
+    expression: str,
+    postgres: str,
+    electric: str = "auto",
+    workers: int = 0,
 ) -> ExitCode:
     """Run the parts named ("sql", "py") of the tests.
 
-    expression: part of a name of a pgTAP file, and pytest's -k. postgres: what to run on. workers:
-    how many processes run pytest's tests, each on a server of its own; 0: as workers_for() says.
+    expression: part of a name of a pgTAP file, and pytest's -k. postgres, electric: what to run on.
+    workers: how many processes run pytest's tests, each on a server of its own; 0: as workers_for()
+    says.
     FAILED if a test fails, NO_TESTS if the expression fits none at all.
     """
-    choice = parse_choice(postgres)
+    choice, electric_choice = parse_choice(postgres), parse_electric(electric)
+    if "py" in parts:
+        # Before anything is started: what pytest refuses it refuses with a traceback.
+        choose_electric(settings, electric_choice, resolve(settings, choice))
     codes = []
     if "sql" in parts:
         codes.append(_run_sql(settings, expression, choice))
     if "py" in parts:
-        codes.append(
-            _run_py(expression, choice, workers or workers_for(settings, expression, choice))
-        )
+        workers = workers or workers_for(settings, expression, choice)
+        codes.append(_run_py(expression, choice, electric_choice, workers))
     if ExitCode.FAILED in codes:
         return ExitCode.FAILED
     if ExitCode.OK not in codes:
@@ -66,8 +76,8 @@ def workers_for(settings: Settings, expression: str, choice: Choice) -> int:
     return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
 
 
-def _run_py(expression: str, choice: Choice, workers: int) -> ExitCode:
-    command = [sys.executable, "-m", "pytest", f"--postgres={choice}"]
+def _run_py(expression: str, choice: Choice, electric: ElectricChoice, workers: int) -> ExitCode:
+    command = [sys.executable, "-m", "pytest", f"--postgres={choice}", f"--electric={electric}"]
     if workers > 1:
         # A file's tests stay together: they share what is made for them.
         command += [f"--numprocesses={workers}", "--dist=loadfile"]

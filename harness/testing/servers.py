@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, cast, get_args
 
 import docker
@@ -60,20 +61,24 @@ def open_server(settings: Settings, choice: Choice) -> Iterator[TestServer]:
     auto: the one of DATABASE_URL if that is set, a container if a Docker engine answers, else
     the embedded one in a folder of its own.
     """
-    if choice == "auto":
-        choice = _choose(settings)
+    choice = resolve(settings, choice)
     with _open(settings, choice) as server, connect(server, "test") as connection:
         row = connection.execute("select current_setting('server_version')").fetchone()
         yield TestServer(server, choice, f"Postgres {row[0] if row else '?'}")
 
 
-def _choose(settings: Settings) -> Choice:
+def resolve(settings: Settings, choice: Choice) -> Choice:
+    """Return what auto comes to, and any other choice as it is."""
+    if choice != "auto":
+        return choice
     if settings.database_url:
         return "url"
-    return "container" if _docker_answers() else "embedded"
+    return "container" if docker_answers() else "embedded"
 
 
-def _docker_answers() -> bool:
+@cache
+def docker_answers() -> bool:
+    """Ask whether a Docker engine is at hand; once, for it takes a while where none is."""
     with warnings.catch_warnings():
         # The docker package leaves a socket open where no engine answers, and says so when
         # that is collected: here, rather than in the middle of some test.

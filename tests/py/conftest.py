@@ -8,7 +8,9 @@ import pytest
 
 from harness.connections import Connection, Server, connect
 from harness.settings import Settings
-from harness.testing.servers import Databases, TestServer, open_server, parse_choice
+from harness.testing.electrics import TestElectric, choose_electric, parse_electric
+from harness.testing.pair import Pair, containers, open_pair
+from harness.testing.servers import Databases, TestServer, open_server, parse_choice, resolve
 
 _OURS = ("SESSIONBASE_", "ELECTRIC_", "DATABASE_URL", "PGTAP_SQL", "PG_PROVE")
 
@@ -19,18 +21,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="what the tests run on: auto, embedded, container or url (DATABASE_URL)",
     )
+    parser.addoption(
+        "--electric",
+        default="auto",
+        help="what tests of sync run on: auto, stand-in, container or url (ELECTRIC_URL)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Open the server before the first test, so that the header can name it."""
+    settings = Settings()
+    postgres = resolve(settings, parse_choice(config.getoption("--postgres")))
+    config.stash[_ELECTRIC] = choose_electric(
+        settings, parse_electric(config.getoption("--electric")), postgres
+    )
     if _only_hands_out(config):
         return
-    settings = Settings()
     stack = ExitStack()
     config.add_cleanup(stack.close)
-    config.stash[_SERVER] = stack.enter_context(
-        open_server(settings, parse_choice(config.getoption("--postgres")))
-    )
+    config.stash[_SERVER] = stack.enter_context(open_server(settings, postgres))
     config.stash[_SETTINGS] = settings.model_copy(update={"database_url": None})
     for name in list(os.environ):
         # Tests say themselves what is set.
@@ -44,10 +53,12 @@ def _only_hands_out(config: pytest.Config) -> bool:
     return bool(config.getoption("numprocesses", None)) and not is_worker
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     if _only_hands_out(config):
-        return f"postgres: {config.getoption('--postgres')}, one for each worker"
-    return config.stash[_SERVER].header
+        postgres = f"postgres: {config.getoption('--postgres')}, one for each worker"
+    else:
+        postgres = config.stash[_SERVER].header
+    return [postgres, config.stash[_ELECTRIC].header]
 
 
 @pytest.fixture(scope="session")
@@ -91,5 +102,19 @@ def connection(database: Server) -> Iterator[Connection]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def electric_choice(pytestconfig: pytest.Config) -> str:
+    """Return which Electric this run is on: stand-in, container or url."""
+    return pytestconfig.stash[_ELECTRIC].choice
+
+
+@pytest.fixture(scope="session")
+def pair(settings: Settings) -> Iterator[Pair]:
+    """Run Postgres and Electric in containers, of which there is one pair for the whole run."""
+    with containers() as run, open_pair(settings, run) as opened:
+        yield opened
+
+
 _SERVER = pytest.StashKey[TestServer]()
+_ELECTRIC = pytest.StashKey[TestElectric]()
 _SETTINGS = pytest.StashKey[Settings]()

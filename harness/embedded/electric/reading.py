@@ -61,7 +61,7 @@ class Reader:
         self._conninfo = make_conninfo(
             conninfo, options=options, application_name="sessionbase electric stand-in"
         )
-        self._publication = publication
+        self.publication = publication
         self._catalog: AsyncConnection | None = None
         self._catalog_turn = asyncio.Lock()
 
@@ -86,7 +86,7 @@ class Reader:
 
     async def find(self, connection: AsyncConnection, name: tuple[str, str]) -> Table:
         """Look a table up. Raises InvalidRequestError if there is none."""
-        return await find_table(connection, name, self._publication)
+        return await find_table(connection, name, self.publication)
 
     async def _connect(self) -> AsyncConnection:
         return await AsyncConnection.connect(

@@ -158,11 +158,14 @@ class StandIn:
                 await check_condition(
                     connection, table, asked.subset.where, asked.subset.params, "subset"
                 )
-        name = f'"{table.schema}"."{table.name}"'
+        name = f'Database table "{table.schema}.{table.name}"'
         if not table.is_published:
-            raise UnavailableError(f"Database table {name} is missing from the publication")
+            raise UnavailableError(
+                f'{name} is missing from the publication "{self.reader.publication}" and the '
+                "ELECTRIC_MANUAL_TABLE_PUBLISHING setting prevents Electric from adding it"
+            )
         if not table.has_whole_old_rows:
-            raise UnavailableError(f"Database table {name} does not have replica identity FULL")
+            raise UnavailableError(f"{name} does not have its replica identity set to FULL")
         return definition
 
     async def _subset(self, asked: Asked, shape: Shape) -> Response:

@@ -1,4 +1,4 @@
-"""An Electric for tests: the one of ELECTRIC_URL, or else the stand-in."""
+"""An Electric for tests: that of ELECTRIC_URL, one in a container, or else the stand-in."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ import pytest
 
 from harness.connections import Connection, Server, connect
 from harness.settings import Settings
+from harness.testing.pair import Pair
 from harness.testing.servers import Databases
 from tests.py.electric.electrics import Electric, stand_in
 
@@ -41,20 +42,34 @@ _ROWS = r"""
 
 
 @pytest.fixture(scope="module")
-def electric(server: Server, databases: Databases, settings: Settings) -> Iterator[Electric]:
+def electric(
+    electric_choice: str, databases: Databases, request: pytest.FixtureRequest
+) -> Iterator[Electric]:
     """Return an Electric, and the database it follows."""
-    if settings.electric_url and settings.electric_secret:
-        # A real one follows one database: that of DATABASE_URL, which is migrated.
-        yield Electric(
-            settings.electric_url.get_secret_value(),
-            settings.electric_secret.get_secret_value(),
-            server,
-        )
-        with connect(server, "test") as connection:
-            connection.execute("drop schema if exists rec cascade")
+    if electric_choice == "stand-in":
+        with databases.migrated() as made, stand_in(made) as electric:
+            yield electric
         return
-    with databases.migrated() as made, stand_in(made) as electric:
-        yield electric
+    # A real one follows one database, which the modules of tests share.
+    electric = request.getfixturevalue(f"electric_of_{electric_choice}")
+    yield electric
+    with connect(electric.server, "test") as connection:
+        connection.execute("drop schema if exists rec cascade")
+
+
+@pytest.fixture(scope="session")
+def electric_of_url(server: Server, settings: Settings) -> Electric:
+    """Return the one of ELECTRIC_URL. It follows the database of DATABASE_URL, migrated."""
+    url, secret = settings.electric_url, settings.electric_secret
+    assert url
+    assert secret
+    return Electric(url.get_secret_value().rstrip("/"), secret.get_secret_value(), server)
+
+
+@pytest.fixture(scope="session")
+def electric_of_container(pair: Pair) -> Electric:
+    """Return the one in a container, with the database in another."""
+    return Electric(pair.url, pair.secret, pair.server)
 
 
 @pytest.fixture
