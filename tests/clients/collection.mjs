@@ -1,0 +1,38 @@
+// Follows the messages of a thread with a collection of TanStack DB, and writes into it, as examples/clients/ show it.
+// Environment besides SHAPE: THREAD, the row; ACCOUNT, who writes; PGHOST and so on, where; LATE_MS, how long the answer to a write takes more.
+import { setTimeout as pause } from "node:timers/promises";
+import { createLiveQueryCollection } from "@tanstack/db";
+import { call } from "./api.mjs";
+import { messagesOfThread, send } from "./messages.mjs";
+import { obey, options, say, sayRows } from "./program.mjs";
+
+const thread = JSON.parse(process.env.THREAD);
+const append = async (message) => {
+  const [row] = await call(process.env.ACCOUNT, "append_message", message);
+  say({ written: row.txid });
+  await pause(Number(process.env.LATE_MS ?? 0));
+  return row;
+};
+
+const messages = messagesOfThread(thread, options, append);
+messages.subscribeChanges(() => sayRows(messages.toArray), { includeInitialState: true });
+// What a screen shows comes from a query.
+const screen = createLiveQueryCollection((query) => query.from({ message: messages }));
+screen.subscribeChanges(() => say({ screen: screen.toArray.map(({ content }) => content).toSorted() }), {
+  includeInitialState: true,
+});
+
+obey({
+  send: ({ content }) => {
+    send(messages, content).isPersisted.promise.then(
+      () => say({ persisted: content }),
+      (error) => say({ refused: error.code ?? String(error) }),
+    );
+  },
+  wait: ({ txid, seconds }) => {
+    messages.utils.awaitTxId(txid, seconds * 1000).then(
+      () => say({ awaited: txid }),
+      (error) => say({ missed: error.name }),
+    );
+  },
+});
