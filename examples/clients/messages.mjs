@@ -2,6 +2,9 @@
 import { createCollection } from '@tanstack/db';
 import { electricCollectionOptions } from '@tanstack/electric-db-collection';
 
+// As long as a timer can be.
+const LONGEST_MS = 2 ** 31 - 1;
+
 // shapeOptions: how the shape thread_messages is asked for. append: calls api.append_message with these arguments, wherever
 // the application does that; it gives the row that the function returned, as JSON.
 export function messagesOfThread(thread, shapeOptions, append) {
@@ -12,19 +15,30 @@ export function messagesOfThread(thread, shapeOptions, append) {
     shapeOptions,
     // The primary key and nothing else: updates and deletes come with that and what changed, and the account is the shape's.
     getKey: (message) => message.id,
-    onInsert: async ({ transaction }) => {
-      const written = await Promise.all(transaction.mutations.map(({ modified }) => append({
-        session_id: thread.session_id,
-        thread_id: thread.id,
-        account_id: thread.account_id,
-        role: modified.role,
-        content: modified.content,
-        client_message_id: modified.client_message_id,
-      })));
-      // The message is shown until these transactions have come by sync, and then the synced ones instead, in one step.
-      return { txid: written.map(({ txid }) => txid) };
+    onInsert: async ({ transaction, collection }) => {
+      await Promise.all(transaction.mutations.map(async ({ modified }) => {
+        const written = await append({
+          session_id: thread.session_id,
+          thread_id: thread.id,
+          account_id: thread.account_id,
+          role: modified.role,
+          content: modified.content,
+          client_message_id: modified.client_message_id,
+        });
+        await arrived(collection.utils, written);
+      }));
     },
   }));
+}
+
+// Waits until a row that was written has come by sync: its transaction did or, where all rows came anew after a 409, the row
+// itself, for then they come without their transactions. There is no giving up: the row is written. While this waits the
+// message is shown as it was sent, and afterwards the synced one instead, in one step.
+function arrived({ awaitTxId, awaitMatch }, { txid, id }) {
+  return Promise.any([
+    awaitTxId(txid, LONGEST_MS),
+    awaitMatch((message) => message.value?.id === id, LONGEST_MS),
+  ]);
 }
 
 // Shows a message at once and writes it. isPersisted.promise of what this returns fails if it was not written; then it is not

@@ -209,6 +209,26 @@ def test_a_message_is_shown_at_once_and_stays(
     _assert_neither_gaps_nor_doubles(client, {"there", "hello"})
 
 
+def test_a_message_arrives_also_when_all_rows_come_anew(follow: Follow, start: Start) -> None:
+    """It is written while no Electric is there, so its transaction comes by no stream."""
+    first = start()
+    with connect(first.server, "test") as writer:
+        room = enter_room(writer)
+        room.add("there")
+        client = follow(first, room, _COLLECTION)
+        client.until_rows("there")
+        first.kill()
+        client.tell("send", content="hello")
+        client.until(lambda fact: "written" in fact)
+        start(port=first.port)
+        client.until_said(persisted="hello")
+        client.until_rows("there", "hello")
+    # The collection takes all rows at once, even while the message waits: for an instant it has both.
+    shown = [[row["content"] for row in rows].count("hello") for rows in _states(client)]
+    assert shown == sorted(shown[:-1]) + [1]
+    assert all(row["id"].startswith("chat_") for row in _states(client)[-1])
+
+
 def test_messages_of_many_come_between(follow: Follow, electric: Electric, room: Room) -> None:
     client = follow(electric, room, _COLLECTION)
     client.until_rows()
