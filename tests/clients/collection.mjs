@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { createLiveQueryCollection } from "@tanstack/db";
 import { call } from "./api.mjs";
-import { messagesOfThread, send } from "./messages.mjs";
+import { messagesOfThread, send, shown } from "./messages.mjs";
 import { obey, options, say, sayRows } from "./program.mjs";
 
 const thread = JSON.parse(process.env.THREAD);
@@ -15,12 +15,16 @@ const append = async (message) => {
 };
 
 const messages = messagesOfThread(thread, options, append);
-messages.subscribeChanges(() => sayRows(messages.toArray), { includeInitialState: true });
-// What a screen shows comes from a query.
-const screen = createLiveQueryCollection((query) => query.from({ message: messages }));
-screen.subscribeChanges(() => say({ screen: screen.toArray.map(({ content }) => content).toSorted() }), {
-  includeInitialState: true,
-});
+const contents = (collection) => [...shown(collection).values()].map(({ content }) => content).toSorted();
+const initially = { includeInitialState: true };
+
+messages.subscribeChanges(() => {
+  sayRows(messages.toArray);
+  say({ screen: contents(messages) });
+}, initially);
+// What a screen shows often comes from a query.
+const query = createLiveQueryCollection((from) => from.from({ message: messages }));
+query.subscribeChanges(() => say({ screen: contents(query) }), initially);
 
 obey({
   send: ({ content }) => {
