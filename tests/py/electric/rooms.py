@@ -32,7 +32,8 @@ class Room:
                 """
                 insert into app.chat_messages
                     (account_id, session_id, thread_id, mode, role, content)
-                select %(account)s, %(session)s, %(thread)s, 'session', 'user', unnest(%(contents)s::text[])
+                select %(account)s, %(session)s, %(thread)s, 'session', 'user', content
+                from unnest(%(contents)s::text[]) as content
                 """,
                 thread=thread_id or self.thread["id"],
                 contents=list(contents),

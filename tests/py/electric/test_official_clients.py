@@ -22,8 +22,8 @@ _LIVE = pytest.mark.parametrize("sse", [False, True], ids=["long polls", "events
 _TEXTS = (
     "café, cafe\u0301, ﬁ",
     "👩🏽‍💻🏳️‍🌈 \U0010ffff",
-    "\u202eשלום\u202c مرحبا",
-    'lines\u2028and\u2029paragraphs\r\n\ttabs\x01\x7f\x85 " \\ \' `',
+    "\u202eשלום\u202c مرحبا",  # noqa: RUF001 - it is Hebrew
+    "lines\u2028and\u2029paragraphs\r\n\ttabs\x01\x7f\x85 \" \\ ' `",
     "ﷺ z\u0351\u036b\u0343 \ufeff\u200b\u00a0 \ufffd \uffff",
     " ",
 )
