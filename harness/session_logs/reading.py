@@ -76,7 +76,7 @@ BEGIN: Final = Point(0, 0, hashlib.sha256().digest())
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries that follow each other. settled: up to where, with them."""
+    """Entries that follow each other, or none. settled: up to where, with them."""
 
     entries: list[Entry]
     settled: Point
@@ -183,7 +183,7 @@ class _LineBatches:
     def __init__(self, start: Point, limits: Limits) -> None:
         self._limits = limits
         self._hash = hashlib.sha256()
-        self._settled = start
+        self._settled = self._given = start
         self._count = start.count  # of entries whose line has ended
         self._line = 0  # how many lines have ended
         self._at = start.size_bytes  # where the piece at hand begins
@@ -224,10 +224,13 @@ class _LineBatches:
         self._at += len(piece)
 
     def end(self) -> Iterator[Batch]:
-        """Give what is left, with a line that may not be finished."""
+        """Give what is left, with a line that may not be finished.
+
+        Blank lines at the end are no entries, and yet settled: so the last batch may be empty.
+        """
         if self._length:
             self._end_line("unfinished")
-        if self._entries:
+        if self._entries or self._settled != self._given:
             yield self._close()
 
     def _keep(self, part: bytes) -> None:
@@ -267,6 +270,7 @@ class _LineBatches:
 
     def _close(self) -> Batch:
         batch = Batch(self._entries, self._settled)
+        self._given = self._settled
         self._entries, self._entries_bytes = [], 0
         return batch
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.connections import Connection, Server
@@ -509,13 +509,14 @@ records = st.lists(
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(rest=records, data=st.data())
+@given(rest=records, end=st.integers(0, 1000))
+# A batch is full with the third line; the blank one behind it is settled however it is read.
+@example(rest=[b"7", b"7", b""], end=len(lines_of([meta(), b"7"])))
 def test_a_log_read_in_two_parts_is_as_if_read_at_once(
-    shared: tuple[Server, Connection], tmp_path: Path, rest: list[object], data: st.DataObject
+    shared: tuple[Server, Connection], tmp_path: Path, rest: list[object], end: int
 ) -> None:
     path = tmp_path / "log.jsonl"
     content = lines_of([meta(), *rest])
-    end = data.draw(st.integers(0, len(content)))
     grown, whole = new_account(*shared), new_account(*shared)
     grown.read(path, content[:end])
     grown.read(path, content)

@@ -68,6 +68,14 @@ def test_a_line_without_a_line_feed_is_given_and_not_settled(tmp_path: Path) -> 
     assert batch.settled == Point(1, 8, sha256(b'{"a":1}\n'))
 
 
+def test_blank_lines_behind_a_full_batch_are_settled_too(tmp_path: Path) -> None:
+    content = b'{"a":1}\n{"b":2}\n\n \n'
+    log = opened(tmp_path / "log.jsonl", content, Limits(batch_entries=2, window=16))
+    full, last = log.batches(BEGIN)
+    assert (len(full.entries), full.settled.size_bytes) == (2, 16)
+    assert last == Batch([], Point(2, len(content), sha256(content)))
+
+
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf", b'{"type":"sess', b"he"])
 def test_nothing_can_be_read_yet(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "log.jsonl"
