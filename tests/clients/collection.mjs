@@ -1,14 +1,13 @@
 // Follows the messages of a thread with a collection of TanStack DB, and writes into it, as examples/clients/ show it.
-// Environment besides SHAPE: THREAD, the row; ACCOUNT, who writes; PGHOST and so on, where; LATE_MS, how long the answer to a write takes more.
+// Environment besides: THREAD, the row; LATE_MS, how much longer the answer to a write takes.
 import { setTimeout as pause } from "node:timers/promises";
 import { createLiveQueryCollection } from "@tanstack/db";
-import { call } from "./api.mjs";
 import { messagesOfThread, send, shown } from "./messages.mjs";
-import { obey, options, say, sayRows } from "./program.mjs";
+import { callAsMe, obey, options, say, sayRows } from "./program.mjs";
 
 const thread = JSON.parse(process.env.THREAD);
 const append = async (message) => {
-  const [row] = await call(process.env.ACCOUNT, "append_message", message);
+  const row = await callAsMe("append_message", message);
   say({ written: row.txid });
   await pause(Number(process.env.LATE_MS ?? 0));
   return row;

@@ -81,7 +81,7 @@ def test_what_is_not_whole_is_no_measurement(
     subject: Subject, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setitem(CLIENTS, POLLS, _damaged(CLIENTS[POLLS], what))
-    monkeypatch.setattr(sync, "_PATIENCE_S", 3)
+    monkeypatch.setattr(sync, "_PATIENCE_S", 10)
     order = SyncOrder(rows=1, runs=1, burst=20)
     with pytest.raises(SessionbaseError, match="long polls: of 20 changes") as caught:
         measure(subject, order, lambda _: None)

@@ -18,7 +18,7 @@ def test_values_have_their_types(
     electric: Electric, table: Connection, settings: Settings, tmp_path: Path, *, sse: bool
 ) -> None:
     lay_out_programs(settings, tmp_path)
-    shape = {
+    options = {
         "url": f"{electric.url}/v1/shape",
         "params": {
             "table": "rec.messages",
@@ -27,10 +27,10 @@ def test_values_have_their_types(
             "columns": _TYPED,
             "secret": electric.secret,
         },
-        "liveSse": sse,
     }
+    way = {"style": "electric", "options": options, "sse": sse}
     table.execute("delete from rec.messages where account_id <> 'a1'")
-    with running(tmp_path, "shape.mjs", {"SHAPE": json.dumps(shape)}) as client:
+    with running(tmp_path, "shape.mjs", {"WAY": json.dumps(way)}) as client:
         (first,) = client.until_rows("hello")
         assert (first["seq"], first["done"], first["tags"]) == (1, False, ["x", "y z"])
         assert (first["extra"], first["score"]) == ({"k": [1, 2.5, None]}, "1.50")

@@ -14,6 +14,7 @@ from tests.py.electric.clients import Client, Fact, lay_out_programs, running
 from tests.py.electric.conftest import Start
 from tests.py.electric.electrics import Electric
 from tests.py.electric.rooms import OWNER, Room, enter_room
+from tests.py.electric.ways import WAYS
 
 Follow = Callable[..., Client]
 
@@ -43,29 +44,31 @@ def room(writer: Connection) -> Iterator[Room]:
     made.leave()
 
 
+@pytest.fixture(params=list(WAYS))
+def way(request: pytest.FixtureRequest) -> str:
+    """Name how clients come to the shape: of Electric itself, or through the gatekeeper."""
+    return str(request.param)
+
+
 @pytest.fixture
-def follow(server: Server, settings: Settings, tmp_path: Path) -> Iterator[Follow]:
+def follow(server: Server, settings: Settings, tmp_path: Path, way: str) -> Iterator[Follow]:
     """Return a way to start clients of a room's thread; they end with the test."""
     lay_out_programs(settings, tmp_path)
-
-    def followed(
-        electric: Electric, room: Room, program: str, *, sse: bool = False, **environment: str
-    ) -> Client:
-        shape = {
-            "url": f"{electric.url}/v1/shape",
-            "params": room.definition() | {"secret": electric.secret},
-            "liveSse": sse,
-        }
-        login = stack.enter_context(application_login(server))
-        environment |= {
-            **as_login(electric.server, login).environment(),
-            "SHAPE": json.dumps(shape),
-            "THREAD": json.dumps(room.thread),
-            "ACCOUNT": str(OWNER),
-        }
-        return stack.enter_context(running(tmp_path, program, environment))
-
     with ExitStack() as stack:
+
+        def followed(
+            electric: Electric, room: Room, program: str, *, sse: bool = False, **environment: str
+        ) -> Client:
+            login = stack.enter_context(application_login(server))
+            found = stack.enter_context(WAYS[way](electric, room, tmp_path))
+            environment |= {
+                **as_login(electric.server, login).environment(),
+                "WAY": json.dumps({**found, "sse": sse}),
+                "THREAD": json.dumps(room.thread),
+                "ACCOUNT": str(OWNER),
+            }
+            return stack.enter_context(running(tmp_path, program, environment))
+
         yield followed
 
 
