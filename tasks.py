@@ -4,7 +4,8 @@
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -73,6 +74,7 @@ _BENCHES = {
     "rls": (2_000_000, 9),
     "writes": (100_000, 5),
     "uploads": (0, 3),
+    "sync": (300, 3),
 }
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
@@ -100,6 +102,19 @@ def command(function: Callable[P, ExitCode | None]) -> Callable[P, None]:
             raise Exit(code=code)
 
     return run
+
+
+@contextmanager
+def _test_requirements() -> Iterator[None]:
+    """Say what to install where a module is imported that only they bring."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SessionbaseError(
+            ExitCode.MISSING_TOOL,
+            f"{error.name} is not installed",
+            hint="python3 -m pip install -e '.[test]'",
+        ) from None
 
 
 @task(
@@ -414,14 +429,8 @@ def test(  # noqa: PLR0913, PLR0917 - its options
     workers: int = 0,
 ) -> ExitCode:
     """Run the tests: pgTAP by pg_prove, then pytest."""
-    try:
-        from harness.testing.run import run_tests  # noqa: PLC0415 - needs the test requirements
-    except ModuleNotFoundError as error:
-        raise SessionbaseError(
-            ExitCode.MISSING_TOOL,
-            f"{error.name} is not installed",
-            hint="python3 -m pip install -e '.[test]'",
-        ) from None
+    with _test_requirements():
+        from harness.testing.run import run_tests  # noqa: PLC0415 - needs them
     parts = {name for name, wanted in (("sql", sql), ("py", py)) if wanted} or {"sql", "py"}
     return run_tests(
         settings.load(),
@@ -436,9 +445,9 @@ def test(  # noqa: PLR0913, PLR0917 - its options
 @task(
     positional=["what"],
     help={
-        "what": "What to measure: import, rls (row security), writes (functions of api), uploads.",
-        "rows": "How many messages; 0: 100,000, and 2,000,000 for rls.",
-        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads.",
+        "what": "import, rls (row security), writes (functions of api), uploads, or sync.",
+        "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed ones) for sync.",
+        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
         "filled": "import: messages of another account that are there already; 0: as many as rows.",
         "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
         "accounts": "rls: how many accounts the messages are of.",
@@ -464,7 +473,7 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, bench rls, bench writes, bench uploads."""
+    """Measure beside its peers: bench import, rls, writes, uploads or sync."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -482,6 +491,14 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             kept = bench_uploads(known, UploadsOrder(Path(data) if data else None, runs), tell)
         show_uploads_report(kept, as_json=json, out=page)
+        return
+    if what == "sync":
+        with _test_requirements():
+            from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415 - needs them
+            from bench.sync_report import show_sync_report  # noqa: PLC0415 - as well
+        with console.progress() as tell:
+            synced = bench_sync(known, SyncOrder(rows, runs), tell)
+        show_sync_report(synced, as_json=json, out=page)
         return
     if what == "writes":
         with console.progress() as tell:
