@@ -1,0 +1,117 @@
+"""A gatekeeper that runs, and who asks it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from harness.settings import PROJECT
+from tests.py.attacks.credentials import Issuer
+from tests.py.attacks.scene import AUDIENCE, ISSUER, SUBJECTS
+from tests.py.waiting import wait_until
+
+TOKEN_SECRET = b"key-of-tests-number-one-32-bytes"
+TOKEN_KEY = "a2V5LW9mLXRlc3RzLW51bWJlci1vbmUtMzItYnl0ZXM"
+
+
+@dataclass
+class Gatekeeper:
+    """A gatekeeper at a port, what it printed, and the issuer that it trusts."""
+
+    port: int
+    log: Path
+    issuer: Issuer = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        """What a good client calls it."""
+        return f"127.0.0.1:{self.port}"
+
+    def client(self, account: str | None = None) -> httpx.Client:
+        """Return an HTTP client, signed in as an account by a token of the issuer."""
+        headers = {"authorization": f"Bearer {self.jwt(account)}"} if account else {}
+        return httpx.Client(
+            base_url=f"http://{self.host}", headers=headers, timeout=30, trust_env=False
+        )
+
+    def jwt(self, account: str) -> str:
+        """Return a good token of the issuer."""
+        return self.issuer.token(SUBJECTS[account])
+
+    def shape_token(self, account: str, **asked: str) -> dict[str, Any]:
+        """Ask for a shape token, as an account."""
+        with self.client(account) as client:
+            answer = client.post("/v1/shape-tokens", json=asked)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def printed(self) -> str:
+        """Return all that it printed so far."""
+        return self.log.read_text("utf-8", errors="backslashreplace")
+
+
+@contextmanager
+def running(
+    folder: Path, issuer: Issuer, environment: dict[str, str], defence: str = ""
+) -> Iterator[Gatekeeper]:
+    """Run a gatekeeper until the block ends, without one of its defences if that is named."""
+    log = folder / f"gatekeeper-{defence or 'whole'}.log"
+    with log.open("wb") as printed:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.py.attacks.serving", *([defence] if defence else [])],
+            cwd=PROJECT,
+            env={"PATH": os.environ["PATH"]} | _settings(issuer) | environment,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Gatekeeper(_printed_port(process, log), log, issuer, process)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _settings(issuer: Issuer) -> dict[str, str]:
+    ours = {
+        "GATEKEEPER_PORT": "0",
+        "METRICS_PORT": "0",
+        "JWT_ISSUER": ISSUER,
+        "JWT_AUDIENCE": AUDIENCE,
+        "JWKS_FILE": str(issuer.file),
+        "JWT_LEEWAY_S": "0",
+        "TOKEN_KEYS": f"now:{TOKEN_KEY}",
+        "PUBLIC_ORIGIN": "https://chat.example",
+        # What is tried here is not how many requests there may be.
+        "REQUESTS_PER_SECOND": "100000",
+        "SHAPES_PER_MINUTE": "100000",
+        "DRAIN_S": "1",
+    }
+    return {f"SESSIONBASE_{name}": value for name, value in ours.items()}
+
+
+def _printed_port(process: subprocess.Popen[bytes], log: Path) -> int:
+    def lines() -> list[str]:
+        return log.read_text("utf-8").splitlines()
+
+    def address() -> str | None:
+        assert process.poll() is None, log.read_text("utf-8")
+        return next((line for line in lines() if line.startswith("http://")), None)
+
+    wait_until(lambda: address() is not None)
+    return int(str(address()).rsplit(":", 1)[1])
+
+
+def pretty(value: object) -> str:
+    """Write a value as a person reads it, for messages of failures."""
+    return json.dumps(value, indent=2, default=str)
