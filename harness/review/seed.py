@@ -290,6 +290,31 @@ def _shape(place: Place) -> Values:
     return {"name": name, **about, **condition, "description": "of the proof"}
 
 
+def _identity(place: Place) -> Values:
+    return {"issuer": "i", "subject": place.tag, "account_id": place.account_id}
+
+
+def _login_session(place: Place) -> Values:
+    times = ("created_at", "last_used_at", "idle_expires_at", "absolute_expires_at")
+    # The spare login session is there, for its secret; this is one more of the same identity.
+    number = place.number + 100 if place.is_spare else place.number
+    identity = _identity(replace(place, number=place.number % 100))
+    return {"id": UUID(int=number), **identity, **dict.fromkeys(times, _TIME)}
+
+
+def _login_session_id(place: Place) -> UUID:
+    return UUID(int=place.number)
+
+
+def _login_secret(place: Place) -> Values:
+    about = {"secret_hash": place.number.to_bytes(32), "rotated_at": _TIME}
+    return {"login_session_id": _login_session_id(place), **about}
+
+
+def _revocation(place: Place) -> Values:
+    return {"id": 900_000 + place.number, "kind": "account", "account_id": place.account_id}
+
+
 def _dropped_key(place: Place) -> Values:
     return {"table_name": "t", "name": place.tag, "kind": "key", "definition": "d"}
 
@@ -334,6 +359,10 @@ _TABLES: dict[str, tuple[Callable[[Place], Values], tuple[Place, ...]]] = {
     "legacy.judged_records": (_judged, _RUNS),
     "legacy.known_records": (_known, _RUNS),
     "legacy.reasons": (_reason, (REGISTRY,)),
+    "auth.identities": (_identity, _ACCOUNTS),
+    "auth.login_sessions": (_login_session, _ACCOUNTS),
+    "auth.login_secrets": (_login_secret, _ACCOUNTS),
+    "auth.revocations": (_revocation, _ACCOUNTS),
     "sync.shapes": (_shape, (REGISTRY,)),
     "ops.dropped_keys": (_dropped_key, (REGISTRY,)),
     "ops.migrations": (_migration, (REGISTRY,)),
@@ -414,6 +443,9 @@ def _beside(table: str) -> list[Values]:
             for place in (SHARED, SHARED.spare())
             for name, role in MEMBERS.items()
         ]
+    if table == "auth.login_sessions":
+        spares = [place.spare() for place in _ACCOUNTS]
+        return [{**_login_session(place), "id": _login_session_id(place)} for place in spares]
     if table in HELD:
         return [{**_TABLES[table][0](place), "sha256": _SHA256} for place in _ACCOUNTS]
     return []
