@@ -1,8 +1,9 @@
 """A gatekeeper that runs, and who asks it."""
 
-import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -27,6 +29,7 @@ class Gatekeeper:
     """A gatekeeper at a port, what it printed, and the issuer that it trusts."""
 
     port: int
+    metrics_port: int
     log: Path
     issuer: Issuer = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
@@ -58,23 +61,40 @@ class Gatekeeper:
         """Return all that it printed so far."""
         return self.log.read_text("utf-8", errors="backslashreplace")
 
+    def figures(self) -> str:
+        """Return what Prometheus would read."""
+        answer = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False)
+        return answer.text
+
+    def held(self) -> float:
+        """Return how many answers it holds."""
+        lines = re.findall(r"(?m)^gatekeeper_held\{.*\} (\S+)$", self.figures())
+        return sum(map(float, lines))
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
 
 @contextmanager
 def running(
     folder: Path, issuer: Issuer, environment: dict[str, str], defence: str = ""
 ) -> Iterator[Gatekeeper]:
     """Run a gatekeeper until the block ends, without one of its defences if that is named."""
-    log = folder / f"gatekeeper-{defence or 'whole'}.log"
+    log = folder / f"gatekeeper-{uuid4()}.log"
+    metrics_port = free_port()
     with log.open("wb") as printed:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.py.attacks.serving", *([defence] if defence else [])],
             cwd=PROJECT,
-            env={"PATH": os.environ["PATH"]} | _settings(issuer) | environment,
+            env={"PATH": os.environ["PATH"]} | _settings(issuer, metrics_port) | environment,
             stdout=printed,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Gatekeeper(_printed_port(process, log), log, issuer, process)
+        yield Gatekeeper(_printed_port(process, log), metrics_port, log, issuer, process)
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
     finally:
@@ -82,10 +102,10 @@ def running(
         process.wait()
 
 
-def _settings(issuer: Issuer) -> dict[str, str]:
+def _settings(issuer: Issuer, metrics_port: int) -> dict[str, str]:
     ours = {
         "GATEKEEPER_PORT": "0",
-        "METRICS_PORT": "0",
+        "METRICS_PORT": str(metrics_port),
         "JWT_ISSUER": ISSUER,
         "JWT_AUDIENCE": AUDIENCE,
         "JWKS_FILE": str(issuer.file),
@@ -110,8 +130,3 @@ def _printed_port(process: subprocess.Popen[bytes], log: Path) -> int:
 
     wait_until(lambda: address() is not None)
     return int(str(address()).rsplit(":", 1)[1])
-
-
-def pretty(value: object) -> str:
-    """Write a value as a person reads it, for messages of failures."""
-    return json.dumps(value, indent=2, default=str)

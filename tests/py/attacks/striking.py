@@ -1,12 +1,13 @@
 """An attack on a gatekeeper, and all that may be wrong with what came of it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import monotonic
 from urllib.parse import quote, urlencode
 
-from harness.connections import Server, connect
+from harness.connections import Connection, Server, connect
 from tests.py.attacks import scene, wire
 from tests.py.attacks.canonical import Canon, Definition, NotCanonicalError, definition
 from tests.py.attacks.gatekeepers import Gatekeeper
@@ -37,8 +38,12 @@ class Stage:
 
     def define(self, shape: str, account: str, session: str | None = None) -> Definition:
         """Fill in a shape, as the registry has it."""
-        with connect(self.server, "test") as connection:
+        with self.database() as connection:
             return definition(connection, shape, account, session)
+
+    def database(self) -> AbstractContextManager[Connection]:
+        """Connect as a superuser."""
+        return connect(self.server, "test")
 
     def names(self) -> Mapping[str, str]:
         """Return what names in braces stand for, with tokens that are good for a while yet."""
@@ -50,17 +55,10 @@ class Stage:
 
     def strike(self, attack: Attack) -> list[str]:
         """Send it, and return what is wrong with what came of it: nothing, if all is well."""
-        names = self.names()
+        self.names()
         since = self.recorder.count
-        request = attack.request(names)
         try:
-            answered = (
-                wire.exchange_and_leave(
-                    self.gatekeeper.port, request, may_be_silent=wire.CLOSED in attack.status
-                )
-                if attack.hangs
-                else wire.exchange(self.gatekeeper.port, request)
-            )
+            answered = self.send(attack)
         except TimeoutError:
             return ["it was not answered, or the connection was not closed"]
         reached = self.recorder.heads(since)
@@ -70,6 +68,30 @@ class Stage:
             *self._leaks(answered),
             *_wrong_headers(answered),
         ]
+
+    def send(self, attack: Attack) -> wire.Exchange:
+        """Send it, and return what came back. Raises TimeoutError."""
+        request = attack.request(self.names())
+        port = self.gatekeeper.port
+        if attack.hangs:
+            return wire.exchange_and_leave(
+                port, request, may_be_silent=wire.CLOSED in attack.status
+            )
+        return wire.exchange(port, request)
+
+    def not_of(self, allowed: list[Definition], since: int = 0) -> list[str]:
+        """Return what is wrong with requests that reached Electric and are for none of those."""
+        wrong = []
+        for head in self.recorder.heads(since):
+            faults = []
+            for one in allowed:
+                try:
+                    self.canon.check(head, one)
+                except NotCanonicalError as error:
+                    faults.append(str(error))
+            if len(faults) == len(allowed):
+                wrong.append("; ".join(faults))
+        return wrong
 
     def _wrong_requests(
         self, attack: Attack, answered: wire.Exchange, reached: list[bytes]
@@ -134,6 +156,7 @@ class Stage:
             "account": scene.ACCOUNT,
             "account_upper": scene.ACCOUNT.upper(),
             "account_plain": scene.ACCOUNT.replace("-", ""),
+            "one": f"params[1]={scene.ACCOUNT}&params[2]=",
             "other": scene.OTHER,
             "stranger": scene.STRANGER,
             "disabled": scene.DISABLED,
