@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gatekeeper import health
+from gatekeeper import health, rpc
 from gatekeeper.database import Database
 from gatekeeper.errors import Refusal, bad_request, method_not_allowed, not_found
+from gatekeeper.functions import Functions
 from gatekeeper.identity_tokens import IdentityTokens
 from gatekeeper.login_sessions import LoginSessions
 from gatekeeper.parts import Parts
@@ -32,6 +33,7 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
         IdentityTokens(settings),
         LoginSessions(database, settings),
         Revocations(database),
+        Functions(database),
     )
     application = Starlette(
         routes=all_routes(),
@@ -44,7 +46,7 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own."""
-    return [*health.routes()]
+    return [*health.routes(), *rpc.routes()]
 
 
 @asynccontextmanager

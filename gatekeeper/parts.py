@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gatekeeper.database import Database
+    from gatekeeper.functions import Functions
     from gatekeeper.identity_tokens import IdentityTokens
     from gatekeeper.login_sessions import LoginSessions
     from gatekeeper.revocations import Revocations
@@ -24,6 +25,7 @@ class Parts:
     identity_tokens: IdentityTokens
     login_sessions: LoginSessions
     revocations: Revocations
+    functions: Functions
     is_draining: bool = False
 
 

@@ -98,6 +98,9 @@ class GatekeeperSettings(Settings):
     body_limit_bytes: int = Field(default=_MEBIBYTE, gt=0)
     """How large the body of any other request may be."""
 
+    function_timeout_s: int = Field(default=15, gt=0)
+    """How long a call of a function, or a page of an upload, may take Postgres, in seconds."""
+
     streams_per_account: int = Field(default=200, gt=0)
     """How many answers may be held for one account at a time, in one process."""
 
