@@ -127,7 +127,15 @@ class Stage:
             "foreign": stranger,
             "expired": gatekeeper.issuer.token("attacker", exp=1_700_000_000),
         }
-        own = {str(name): str(value) for name, value in asked["params"].items()}
+        told = asked["params"]
+        own = {
+            "table": told["table"],
+            "where": told["where"],
+            "columns": ",".join(f'"{name}"' for name in told["columns"]),
+            "replica": "default",
+            "log": "full",
+            **{f"params[{n}]": value for n, value in enumerate(told["params"], 1)},
+        }
         return {
             **{f"auth_{name}": f"Authorization: Bearer {one}" for name, one in bearers.items()},
             "auth_none": "",
