@@ -19,6 +19,9 @@ from tests.py.attacks.scene import AUDIENCE, ISSUER
 
 Claims = Mapping[str, Any]
 
+ABSENT = object()
+"""The value of a claim that is not there."""
+
 
 class Issuer:
     """An identity provider: keys of its own, and a file in which it publishes them."""
@@ -43,7 +46,7 @@ class Issuer:
     def token(
         self, subject: str, header: Claims | None = None, kid: str = "one", **claims: object
     ) -> str:
-        """Sign a token. A claim or header of None is left out."""
+        """Sign a token. A claim or header that is ABSENT is left out."""
         return self.signed(self.keys[kid], good_claims(subject) | claims, {"kid": kid, **(header or {})})
 
     def signed(self, key: rsa.RSAPrivateKey, claims: Claims, header: Claims) -> str:
@@ -71,8 +74,11 @@ def good_claims(subject: str) -> dict[str, object]:
 
 
 def unsigned(header: Claims, claims: Claims) -> str:
-    """Return the part of a token that is signed. What is None is left out."""
-    parts = [{name: value for name, value in one.items() if value is not None} for one in (header, claims)]
+    """Return the part of a token that is signed. What is ABSENT is left out."""
+    parts = [
+        {name: value for name, value in one.items() if value is not ABSENT}
+        for one in (header, claims)
+    ]
     return ".".join(encoded(json.dumps(part).encode()) for part in parts)
 
 

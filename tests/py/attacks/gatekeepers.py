@@ -94,7 +94,7 @@ def running(
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Gatekeeper(_printed_port(process, log), metrics_port, log, issuer, process)
+        yield Gatekeeper(_started(process, log), metrics_port, log, issuer, process)
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
     finally:
@@ -120,13 +120,19 @@ def _settings(issuer: Issuer, metrics_port: int) -> dict[str, str]:
     return {f"SESSIONBASE_{name}": value for name, value in ours.items()}
 
 
-def _printed_port(process: subprocess.Popen[bytes], log: Path) -> int:
-    def lines() -> list[str]:
-        return log.read_text("utf-8").splitlines()
+def _started(process: subprocess.Popen[bytes], log: Path) -> int:
+    """Return the port that it printed, once it answers there."""
 
-    def address() -> str | None:
+    def answers() -> bool:
         assert process.poll() is None, log.read_text("utf-8")
-        return next((line for line in lines() if line.startswith("http://")), None)
+        lines = log.read_text("utf-8").splitlines()
+        url = next((line for line in lines if line.startswith("http://")), "")
+        ports.append(int(url.rsplit(":", 1)[1]) if url else 0)
+        try:
+            return bool(url) and httpx.get(f"{url}/health", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
 
-    wait_until(lambda: address() is not None)
-    return int(str(address()).rsplit(":", 1)[1])
+    ports: list[int] = []
+    wait_until(answers)
+    return ports[-1]

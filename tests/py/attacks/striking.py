@@ -66,7 +66,7 @@ class Stage:
             *_wrong_statuses(attack, answered),
             *self._wrong_requests(attack, answered, reached),
             *self._leaks(answered),
-            *_wrong_headers(answered),
+            *_wrong_headers(answered, has_bodies=attack.method != "HEAD"),
         ]
 
     def send(self, attack: Attack) -> wire.Exchange:
@@ -213,7 +213,7 @@ def _wrong_statuses(attack: Attack, answered: wire.Exchange) -> Iterator[str]:
         yield f"the last status is {statuses[-1]}, not {attack.last}"
 
 
-def _wrong_headers(answered: wire.Exchange) -> Iterator[str]:
+def _wrong_headers(answered: wire.Exchange, *, has_bodies: bool) -> Iterator[str]:
     for answer in answered.answers:
         names = {name for name, _ in answer.headers}
         yield from (f"the header {name} came back" for name in _ELECTRICS if name in names)
@@ -222,7 +222,8 @@ def _wrong_headers(answered: wire.Exchange) -> Iterator[str]:
             yield f"others may keep it: cache-control is {kept}"
         if answer.status == 200 and "private" not in kept and "no-store" not in kept:
             yield f"others may keep it: cache-control is {kept!r}"
-        if answer.status >= 400 and "application/json" in (answer.header("content-type") or ""):
+        is_ours = "application/json" in (answer.header("content-type") or "")
+        if answer.status >= 400 and is_ours and has_bodies:
             yield from _wrong_refusal(answer)
 
 
