@@ -427,25 +427,34 @@ def _planted() -> Iterator[tuple[str, list[Values]]]:
         yield table, [*_beside(table), *(row.values for row in rows_there(table))]
 
 
+_SPARES_THERE: dict[str, tuple[Callable[[Place], Values], tuple[Place, ...]]] = {
+    "app.sessions": (
+        lambda place: {"account_id": place.account_id, "id": place.session},
+        _SESSIONS,
+    ),
+    "app.chat_threads": (lambda place: {**_thread(place), "id": place.thread}, _SESSIONS),
+    "auth.login_sessions": (
+        lambda place: {**_login_session(place), "id": _login_session_id(place)},
+        _ACCOUNTS,
+    ),
+}
+"""Spare places that are there, for other tables' rows."""
+
+
 def _beside(table: str) -> list[Values]:
     """Return what others' rows need: accounts that ask, members, sessions, contents of uploads."""
-    spares = [place.spare() for place in _SESSIONS]
+    if table in _SPARES_THERE:
+        make, places = _SPARES_THERE[table]
+        return [make(place.spare()) for place in places]
     if table == "app.accounts":
         others = ("editor", "co-owner")
         return [{"id": ACCOUNTS[name], "name": name, "status": "active"} for name in others]
-    if table == "app.sessions":
-        return [{"account_id": place.account_id, "id": place.session} for place in spares]
-    if table == "app.chat_threads":
-        return [{**_thread(place), "id": place.thread} for place in spares]
     if table == "app.session_members":
         return [
             {**_in_session(place), "member_account_id": ACCOUNTS[name], "role": role}
             for place in (SHARED, SHARED.spare())
             for name, role in MEMBERS.items()
         ]
-    if table == "auth.login_sessions":
-        spares = [place.spare() for place in _ACCOUNTS]
-        return [{**_login_session(place), "id": _login_session_id(place)} for place in spares]
     if table in HELD:
         return [{**_TABLES[table][0](place), "sha256": _SHA256} for place in _ACCOUNTS]
     return []

@@ -302,7 +302,6 @@ begin
         where old.revoked_at < v_now - interval '1 day'
         order by old.revoked_at
         limit prune.at_most
-        for update skip locked
     );
     get diagnostics revocations = row_count;
     return next;

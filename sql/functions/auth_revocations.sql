@@ -91,22 +91,14 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Definer: nobody who removes an identity may write login sessions and the log.
+-- Definer: nobody who removes an identity may write the log.
 begin
-    -- With an identity that is removed its login sessions are gone already.
-    update auth.login_sessions as login_session
-    set
-        revoked_at = app.clock(),
-        revoked_why = 'by an operator'
-    where login_session.issuer = old.issuer
-        and login_session.subject = old.subject
-        and login_session.revoked_at is null;
     insert into auth.revocations (kind, account_id)
     values ('account', old.account_id);
     return null;
 end;
 $$;
-comment on function auth.log_identity() is 'Trigger: what is held for an account that loses an identity, or whose identity becomes another''s, is cut.';
+comment on function auth.log_identity() is 'Trigger: what is held for an account that loses an identity is cut. Its login sessions went with the identity.';
 
 create or replace function auth.log_account()
 returns trigger
@@ -212,7 +204,7 @@ when (old.revoked_at is null and old.idle_expires_at > clock_timestamp())
 execute function auth.log_login_session();
 
 create or replace trigger log_identity
-after delete or update on auth.identities
+after delete on auth.identities
 for each row execute function auth.log_identity();
 
 create or replace trigger log_account

@@ -14,6 +14,7 @@ create table auth.identities (
     account_id uuid not null,
     created_at timestamptz not null default now(),
     constraint identities_pkey primary key (issuer, subject),
+    constraint identities_account_key unique (account_id, issuer, subject),
     constraint identities_account_fkey foreign key (account_id) references app.accounts (id) on delete restrict,
     constraint identities_issuer_check check (octet_length(issuer) between 1 and 1024),
     constraint identities_subject_check check (octet_length(subject) between 1 and 1024)
@@ -25,8 +26,7 @@ comment on column auth.identities.subject is 'The claim sub: who it is to the pr
 comment on column auth.identities.account_id is 'The account it signs in to.';
 comment on column auth.identities.created_at is 'When it was added.';
 
-create index identities_account_idx on auth.identities (account_id);
-comment on index auth.identities_account_idx is 'Serves: the identities of an account; and the foreign key to it.';
+comment on index auth.identities_account_key is 'Serves: the identities of an account; the foreign key to it, and that of login sessions, which carries the account along.';
 
 -- 2. Login sessions. What proves one is in a table of its own, so that who owns a login session can be let read all of it.
 create table auth.login_sessions (
@@ -42,8 +42,7 @@ create table auth.login_sessions (
     revoked_at timestamptz,
     revoked_why text,
     constraint login_sessions_pkey primary key (id),
-    constraint login_sessions_account_fkey foreign key (account_id) references app.accounts (id) on delete restrict,
-    constraint login_sessions_identity_fkey foreign key (issuer, subject) references auth.identities (issuer, subject) on delete cascade,
+    constraint login_sessions_identity_fkey foreign key (account_id, issuer, subject) references auth.identities (account_id, issuer, subject) on delete cascade,
     constraint login_sessions_user_agent_check check (char_length(user_agent) <= 400 and user_agent !~ '[\u0001-\u001f\u007f-\u009f]'),
     constraint login_sessions_times_check check (created_at <= last_used_at and idle_expires_at <= absolute_expires_at),
     constraint login_sessions_revoked_check check (revoked_why is null or revoked_at is not null),
@@ -66,8 +65,8 @@ comment on column auth.login_sessions.revoked_at is 'When it was revoked; null w
 comment on column auth.login_sessions.revoked_why is 'signed out, revoked (by its account), all revoked, by an operator, account disabled, or old secret used: somebody came with a secret that had been replaced.';
 
 create index login_sessions_account_idx on auth.login_sessions (account_id, last_used_at desc);
-comment on index auth.login_sessions_account_idx is 'Serves: the login sessions of an account, last used first; and the foreign key to it.';
-create index login_sessions_identity_idx on auth.login_sessions (issuer, subject);
+comment on index auth.login_sessions_account_idx is 'Serves: the login sessions of an account, last used first.';
+create index login_sessions_identity_idx on auth.login_sessions (account_id, issuer, subject);
 comment on index auth.login_sessions_identity_idx is 'Serves: the foreign key to the identity.';
 create index login_sessions_ended_idx on auth.login_sessions ((least(revoked_at, idle_expires_at)));
 comment on index auth.login_sessions_ended_idx is 'Serves: auth.prune, which removes those that ended long ago.';
