@@ -9,7 +9,7 @@ from harness.connections import Connection, Server, connect
 from harness.testing.servers import Databases
 from tests.py.attacks.canonical import Canon
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import Gatekeeper, running
+from tests.py.attacks.gatekeepers import KEEP_NOTHING, Gatekeeper, running
 from tests.py.attacks.recorder import Recorder, recording
 from tests.py.attacks.scene import set_scene
 from tests.py.attacks.striking import Stage
@@ -72,10 +72,20 @@ def gatekeeper(
 
 
 @pytest.fixture(scope="package")
-def stage(gatekeeper: Gatekeeper, recorder: Recorder, attacked_electric: Electric) -> Stage:
-    """Return the stage on which attacks are made."""
+def stage(
+    folder: Path,
+    issuer: Issuer,
+    environment: dict[str, str],
+    recorder: Recorder,
+    attacked_electric: Electric,
+) -> Iterator[Stage]:
+    """Return the stage on which attacks are made.
+
+    Its gatekeeper keeps no answers: whatever it answers with 200, Electric was asked for.
+    """
     canon = Canon(f"127.0.0.1:{recorder.port}", SECRET)
-    return Stage(gatekeeper, recorder, attacked_electric.server, canon)
+    with running(folder, issuer, environment | KEEP_NOTHING) as gatekeeper:
+        yield Stage(gatekeeper, recorder, attacked_electric.server, canon)
 
 
 @pytest.fixture

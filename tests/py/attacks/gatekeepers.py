@@ -1,11 +1,13 @@
 """A gatekeeper that runs, and who asks it."""
 
+import asyncio
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +16,12 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
+from gatekeeper.metrics import exposing
+from gatekeeper.run import listening, web_of
+from gatekeeper.settings import GatekeeperSettings
+from harness.connections import server_of_url
 from harness.settings import PROJECT
 from tests.py.attacks.credentials import Issuer
 from tests.py.attacks.scene import AUDIENCE, ISSUER, SUBJECTS
@@ -22,6 +29,9 @@ from tests.py.waiting import wait_until
 
 TOKEN_SECRET = b"key-of-tests-number-one-32-bytes"
 TOKEN_KEY = "a2V5LW9mLXRlc3RzLW51bWJlci1vbmUtMzItYnl0ZXM"
+
+KEEP_NOTHING = {"SESSIONBASE_CACHE_BYTES": "0"}
+"""The setting of a gatekeeper that asks Electric each time."""
 
 
 @dataclass
@@ -32,7 +42,6 @@ class Gatekeeper:
     metrics_port: int
     log: Path
     issuer: Issuer = field(repr=False)
-    process: subprocess.Popen[bytes] = field(repr=False)
 
     @property
     def host(self) -> str:
@@ -80,26 +89,49 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    folder: Path, issuer: Issuer, environment: dict[str, str], defence: str = ""
+    folder: Path, issuer: Issuer, environment: dict[str, str]
 ) -> Iterator[Gatekeeper]:
-    """Run a gatekeeper until the block ends, without one of its defences if that is named."""
+    """Run a gatekeeper until the block ends."""
     log = folder / f"gatekeeper-{uuid4()}.log"
     metrics_port = free_port()
     with log.open("wb") as printed:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.py.attacks.serving", *([defence] if defence else [])],
+            [sys.executable, "-m", "tests.py.attacks.serving"],
             cwd=PROJECT,
             env={"PATH": os.environ["PATH"]} | _settings(issuer, metrics_port) | environment,
             stdout=printed,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Gatekeeper(_started(process, log), metrics_port, log, issuer, process)
+        yield Gatekeeper(_started(process, log), metrics_port, log, issuer)
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def running_here(
+    folder: Path, issuer: Issuer, environment: dict[str, str]
+) -> Iterator[Gatekeeper]:
+    """Run a gatekeeper in a thread of this process, so that parts of it can be replaced."""
+    metrics_port = free_port()
+    named = _settings(issuer, metrics_port) | environment
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in named.items():
+            patch.setenv(name, value)
+        settings = GatekeeperSettings()
+    web = web_of(server_of_url(environment["DATABASE_URL"]), settings)
+    with listening(settings) as listener, exposing(web.parts.metrics, settings, 0):
+        listener.listen()
+        thread = threading.Thread(target=asyncio.run, args=(web.run_on(listener),))
+        thread.start()
+        try:
+            yield Gatekeeper(listener.getsockname()[1], metrics_port, folder / "none", issuer)
+        finally:
+            web.end()
+            thread.join(20)
 
 
 def _settings(issuer: Issuer, metrics_port: int) -> dict[str, str]:
@@ -115,7 +147,7 @@ def _settings(issuer: Issuer, metrics_port: int) -> dict[str, str]:
         # What is tried here is not how many requests there may be.
         "REQUESTS_PER_SECOND": "100000",
         "SHAPES_PER_MINUTE": "100000",
-        "DRAIN_S": "1",
+        "DRAIN_S": "0",
     }
     return {f"SESSIONBASE_{name}": value for name, value in ours.items()}
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 _END = b"\r\n\r\n"
 _MOST = 1 << 16
@@ -44,26 +44,13 @@ class Recorder:
         key = id(writer)
         self._open[key] = bytearray()
         try:
-            if self.canned is None:
-                await self._pass_on(key, reader, writer)
-            else:
-                await self._answer(key, reader, writer)
+            await self._pass_on(key, reader, writer)
         finally:
             rest = self._open.pop(key)
             if rest:
                 # Kept as a request that is none, so that nobody overlooks it.
                 self._heads.append(bytes(rest))
             writer.close()
-
-    async def _answer(
-        self, key: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        known = self.count
-        while self.count == known and (data := await reader.read(_MOST)):
-            self._keep(key, data)
-        writer.write(self.canned or b"")
-        with suppress(ConnectionError):
-            await writer.drain()
 
     async def _pass_on(
         self, key: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -73,6 +60,10 @@ class Recorder:
         async def requests() -> None:
             while data := await reader.read(_MOST):
                 self._keep(key, data)
+                if self.canned is not None:
+                    writer.write(self.canned)
+                    await writer.drain()
+                    return
                 onward.write(data)
                 await onward.drain()
 

@@ -30,7 +30,7 @@ _OTHER_KEY = encoded(b"key-of-tests-number-two-32-bytes")
 _FUTURE = int(time.time()) + 3_000
 _NONE = ("none", "None", "NONE", "nOnE", "")
 
-_BY_ISSUER: dict[str, Forge] = {
+BY_ISSUER: dict[str, Forge] = {
     **{
         f"alg {alg!r}, no signature": lambda _, alg=alg: (
             unsigned({"alg": alg, "typ": "JWT", "kid": "one"}, good_claims("attacker")) + "."
@@ -136,7 +136,7 @@ def _flipped(token: str) -> str:
     return f"{signing}.{encoded(bytes([first ^ 1, *rest]))}"
 
 
-_SPOILED: dict[str, Spoil] = {
+SPOILED: dict[str, Spoil] = {
     "another subject": _with_claims(sub="attacked"),
     "another account": _with_claims(sub=scene.OTHER),
     "a later end": _with_claims(exp=_FUTURE * 2),
@@ -154,7 +154,7 @@ _SPOILED: dict[str, Spoil] = {
     "the parts of the signature's end changed": lambda token: token.replace(".", "..", 1),
 }
 
-_SIGNED: dict[str, Spoil] = {
+SIGNED: dict[str, Spoil] = {
     **{f"alg {alg!r}": lambda token, alg=alg: _again(token, alg=alg) for alg in _NONE},
     "HS384 with the right key": lambda token: _again(token, alg="HS384"),
     "HS512 with the right key": lambda token: _again(token, alg="HS512"),
@@ -222,11 +222,11 @@ def test_good_tokens_are_good(stage: Stage, issuer: Issuer, token: str) -> None:
     assert _by_shape_token(stage, _again(token)).status == 200
 
 
-@pytest.mark.parametrize("say", _BY_ISSUER)
+@pytest.mark.parametrize("say", BY_ISSUER)
 def test_a_forged_token_of_the_issuer_signs_nobody_in(
     say: str, stage: Stage, issuer: Issuer
 ) -> None:
-    answer = _by_jwt(stage, _BY_ISSUER[say](issuer))
+    answer = _by_jwt(stage, BY_ISSUER[say](issuer))
     assert answer.status == 401, answer.body
 
 
@@ -237,16 +237,16 @@ def test_who_has_no_active_account_gets_nothing(
     assert _by_jwt(stage, issuer.token(subject)).status == 403
 
 
-@pytest.mark.parametrize("say", _SPOILED)
+@pytest.mark.parametrize("say", SPOILED)
 def test_a_spoiled_token_is_none(say: str, stage: Stage, issuer: Issuer, token: str) -> None:
     jwt = issuer.token("attacker")
-    assert _by_jwt(stage, _SPOILED[say](jwt)).status == 401
-    assert _by_shape_token(stage, _SPOILED[say](token)).status == 401
+    assert _by_jwt(stage, SPOILED[say](jwt)).status == 401
+    assert _by_shape_token(stage, SPOILED[say](token)).status == 401
 
 
-@pytest.mark.parametrize("say", _SIGNED)
+@pytest.mark.parametrize("say", SIGNED)
 def test_a_token_of_another_kind_is_no_shape_token(say: str, stage: Stage, token: str) -> None:
-    answer = _by_shape_token(stage, _SIGNED[say](token))
+    answer = _by_shape_token(stage, SIGNED[say](token))
     assert answer.status == 401, answer.body
 
 

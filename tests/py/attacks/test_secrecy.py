@@ -60,7 +60,6 @@ def test_nothing_secret_is_told_whatever_happens(
         "a row": "mark-",
         "a handle": names["handle"],
         "a session": "theirs",
-        "an account": scene.OTHER,
         "a traceback": "Traceback",
         "a login": attacked_electric.server.conninfo,
     }

@@ -25,7 +25,7 @@ def _answer(status: str, *headers: str, body: bytes = _TELLING) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-_REFUSED = {
+REFUSED = {
     "a redirect to elsewhere": _answer("302 Found", "location: http://127.0.0.1:9/elsewhere"),
     "a redirect to itself": _answer("307 Temporary Redirect", "location: /v1/shape?table=x"),
     "an error that tells": _answer("500 Internal Server Error"),
@@ -66,11 +66,11 @@ def shaped(
         yield client
 
 
-@pytest.mark.parametrize("say", _REFUSED)
+@pytest.mark.parametrize("say", REFUSED)
 def test_what_electric_should_not_say_is_unavailable(
     say: str, bad_electric: Recorder, shaped: httpx.Client
 ) -> None:
-    bad_electric.canned = _REFUSED[say]
+    bad_electric.canned = REFUSED[say]
     since = bad_electric.count
     answer = shaped.get("/v1/shape?offset=-1")
     # A refusal is one to us as well, in our words.
