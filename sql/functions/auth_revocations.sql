@@ -9,7 +9,8 @@ returns table (
     login_session_id uuid,
     account_id uuid,
     owner_account_id uuid,
-    session_id text
+    session_id text,
+    id bigint
 )
 language sql
 stable
@@ -24,13 +25,14 @@ as $$
         revocation.login_session_id,
         revocation.account_id,
         revocation.owner_account_id,
-        revocation.session_id
+        revocation.session_id,
+        revocation.id
     from (select pg_snapshot_xmin(pg_current_snapshot()) as xmin) as seen
     left join auth.revocations as revocation
         on revocation.xid >= revocations_since.since
         or (revocations_since.since is null and revocation.revoked_at > clock_timestamp() - interval '15 minutes')
 $$;
-comment on function auth.revocations_since(xid8) is 'What was revoked by transactions that had not ended at since, or in the last 15 minutes; and what to give next time, in a row of nulls if there was nothing. To be told twice is usual.';
+comment on function auth.revocations_since(xid8) is 'What was revoked by transactions that had not ended at since, or in the last 15 minutes; and what to give next time, in a row of nulls if there was nothing. To be told twice is usual: id tells what was told before.';
 
 create or replace function auth.wake_nodes()
 returns trigger
