@@ -308,11 +308,17 @@ def read_upload(_: Context, upload: str, account: str = "", out: str = "") -> No
         "py": "Only the pytest tests.",
         "k": "Only tests with this in their name.",
         "postgres": "auto, embedded, container or url: what the tests run on.",
+        "workers": "How many processes run pytest; 0: one a core, but one for DATABASE_URL or -k.",
     }
 )
 @command
 def test(
-    _: Context, sql: bool = False, py: bool = False, k: str = "", postgres: str = "auto"
+    _: Context,
+    sql: bool = False,
+    py: bool = False,
+    k: str = "",
+    postgres: str = "auto",
+    workers: int = 0,
 ) -> ExitCode:
     """Run the tests: pgTAP by pg_prove, then pytest."""
     try:
@@ -324,7 +330,7 @@ def test(
             hint="python3 -m pip install -e '.[test]'",
         ) from None
     parts = {name for name, wanted in (("sql", sql), ("py", py)) if wanted} or {"sql", "py"}
-    return run_tests(settings.load(), parts=parts, expression=k, postgres=postgres)
+    return run_tests(settings.load(), parts=parts, expression=k, postgres=postgres, workers=workers)
 
 
 @task(

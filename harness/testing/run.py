@@ -1,5 +1,6 @@
 """invoke test: pgTAP by pg_prove, then pytest; what fails, fails the whole."""
 
+import os
 import subprocess
 import sys
 
@@ -11,12 +12,16 @@ from harness.testing.pgtap import matching_tests, run_pg_prove
 from harness.testing.servers import Choice, Databases, open_server, parse_choice
 
 _PYTEST_NO_TESTS = 5
+_MOST_WORKERS = 4
 
 
-def run_tests(settings: Settings, *, parts: set[str], expression: str, postgres: str) -> ExitCode:
+def run_tests(
+    settings: Settings, *, parts: set[str], expression: str, postgres: str, workers: int = 0
+) -> ExitCode:
     """Run the parts named ("sql", "py") of the tests.
 
-    expression: part of a name of a pgTAP file, and pytest's -k. postgres: what to run on.
+    expression: part of a name of a pgTAP file, and pytest's -k. postgres: what to run on. workers:
+    how many processes run pytest's tests, each on a server of its own; 0: as workers_for() says.
     FAILED if a test fails, NO_TESTS if the expression fits none at all.
     """
     choice = parse_choice(postgres)
@@ -24,7 +29,9 @@ def run_tests(settings: Settings, *, parts: set[str], expression: str, postgres:
     if "sql" in parts:
         codes.append(_run_sql(settings, expression, choice))
     if "py" in parts:
-        codes.append(_run_py(expression, choice))
+        codes.append(
+            _run_py(expression, choice, workers or workers_for(settings, expression, choice))
+        )
     if ExitCode.FAILED in codes:
         return ExitCode.FAILED
     if ExitCode.OK not in codes:
@@ -47,8 +54,23 @@ def _run_sql(settings: Settings, expression: str, choice: Choice) -> ExitCode:
     return ExitCode.FAILED if code else ExitCode.OK
 
 
-def _run_py(expression: str, choice: Choice) -> ExitCode:
+def workers_for(settings: Settings, expression: str, choice: Choice) -> int:
+    """Say how many processes run the tests: one for each core, up to four.
+
+    But one alone for a few tests, and on a server that is given: roles are a whole server's, so
+    tests that change them would meet.
+    """
+    given = settings.database_url and choice in {"auto", "url"}
+    if expression or given or settings.electric_url:
+        return 1
+    return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+
+
+def _run_py(expression: str, choice: Choice, workers: int) -> ExitCode:
     command = [sys.executable, "-m", "pytest", f"--postgres={choice}"]
+    if workers > 1:
+        # A file's tests stay together: they share what is made for them.
+        command += [f"--numprocesses={workers}", "--dist=loadfile"]
     if expression:
         command += ["-k", expression]
     code = subprocess.run(command, check=False, cwd=PROJECT).returncode

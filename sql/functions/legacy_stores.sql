@@ -162,7 +162,8 @@ begin
             from legacy.judged_records as twin
             where twin.run_id = p_run_id
                 and twin.kind = p_kind
-                and twin.fate = 'unchanged'
+                -- One that has no fate yet fills in a thread that the import made.
+                and coalesce(twin.fate, 'unchanged') = 'unchanged'
         ) as met
         group by met.record_id
     ) as booked

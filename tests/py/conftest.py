@@ -23,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Open the server before the first test, so that the header can name it."""
+    if _only_hands_out(config):
+        return
     settings = Settings()
     stack = ExitStack()
     config.add_cleanup(stack.close)
@@ -36,7 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
 
 
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether the tests are run by other processes, each of which opens a server."""
+    is_worker = hasattr(config, "workerinput")
+    return bool(config.getoption("numprocesses", None)) and not is_worker
+
+
 def pytest_report_header(config: pytest.Config) -> str:
+    if _only_hands_out(config):
+        return f"postgres: {config.getoption('--postgres')}, one for each worker"
     return config.stash[_SERVER].header
 
 

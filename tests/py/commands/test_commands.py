@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -254,6 +255,8 @@ def test_ctrl_c_is_psqls_business(database: Server) -> None:
     if pid == 0:
         environment = os.environ | {"DATABASE_URL": database.conninfo, "PAGER": "cat"}
         os.chdir(PROJECT)
+        # What a terminal starts takes interrupts; what a worker of pytest-xdist starts does not.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(sys.executable, [sys.executable, "-m", "invoke", "psql"], environment)
     shown = read_until(terminal, b"=#")
     os.write(terminal, b"select 'half\x03")

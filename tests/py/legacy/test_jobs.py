@@ -26,6 +26,7 @@ from tests.py.legacy.builders import (
     BUILDERS,
     DEFAULT_ACCOUNT,
     OTHER_SESSION,
+    SESSION,
     Content,
     Fates,
     How,
@@ -47,7 +48,7 @@ from tests.py.legacy.builders import (
     write_folder,
 )
 from tests.py.legacy.test_import_property import Snapshot, snapshots
-from tests.py.waiting import wait_until
+from tests.py.waiting import wait_until_no_import_is_connected
 
 MARKER = "do not print me 4711"
 
@@ -293,6 +294,17 @@ def test_nor_for_several_records_of_an_id_that_is_there(
         other(3, sessionId=OTHER_SESSION),
     ]
     assert_newer_is_one(own, data, {kind: [there]}, {kind: newer}, policy)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("sessions", [(SESSION, OTHER_SESSION), (OTHER_SESSION, SESSION)])
+def test_nor_for_a_made_thread_that_two_records_claim(
+    own: Target, data: Path, sessions: tuple[str, str], policy: OnConflict
+) -> None:
+    """One fills it in; the other's session is another."""
+    claims = [thread(id="lost", sessionId=session, messageCount=1) for session in sessions]
+    older = {"messages": [message(threadId="lost")]}
+    assert_newer_is_one(own, data, older, {"threads": claims}, policy)
 
 
 # Keys that are dropped and built again.
@@ -689,12 +701,4 @@ def test_the_other_connections_are_gone_afterwards(
 ) -> None:
     assert alone.server == database
     alone.run(folder, jobs=3)
-
-    def are_gone() -> bool:
-        rows = connection.execute(
-            "select from pg_stat_activity "
-            "where datname = current_database() and application_name like '%import%'"
-        )
-        return not rows.fetchall()
-
-    wait_until(are_gone)
+    wait_until_no_import_is_connected(connection)

@@ -35,6 +35,7 @@ from tests.py.legacy.builders import (
     wipe,
     write_folder,
 )
+from tests.py.waiting import wait_until_no_import_is_connected
 
 RECORDS = 3
 """How many records a batch has here."""
@@ -274,6 +275,8 @@ def interrupt(target: Target, folder: Path, batches: int, **how: Any) -> int:  #
 
     with pytest.raises(StoppedError):
         target.run(folder, watch, **how)
+    # The lock of a run is its backend's, which ends a moment after its client.
+    wait_until_no_import_is_connected(target.connection)
     run = target.row(
         "select id, outcome from legacy.import_runs where account_id = %s order by id desc limit 1"
     )

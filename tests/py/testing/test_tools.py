@@ -1,16 +1,18 @@
 """The test command itself: it can fail, and it leaves nothing out in silence."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from harness.connections import Server
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
 from harness.testing.debian import PgTapTools, find_tools
 from harness.testing.pgtap import matching_tests, run_pg_prove
-from harness.testing.run import run_tests
+from harness.testing.run import run_tests, workers_for
 
 PASSING = "begin; select plan(1); select ok(true, 'is true'); select * from finish(); rollback;"
 
@@ -95,3 +97,12 @@ def test_an_unknown_server_to_test_on_is_an_error(settings: Settings) -> None:
 
 def test_every_sql_test_is_found() -> None:
     assert len(matching_tests("")) > len(matching_tests("row")) > 0
+
+
+def test_only_servers_of_their_own_are_shared_out(settings: Settings) -> None:
+    cores = len(os.sched_getaffinity(0))
+    given = settings.model_copy(update={"database_url": SecretStr("postgresql://h/d")})
+    assert workers_for(settings, "", "auto") == min(cores, 4)
+    assert workers_for(given, "", "auto") == workers_for(given, "", "url") == 1
+    assert workers_for(given, "", "embedded") == min(cores, 4)
+    assert workers_for(settings, "one_test", "auto") == 1
