@@ -42,6 +42,8 @@ class Gatekeeper:
     metrics_port: int
     log: Path
     issuer: Issuer = field(repr=False)
+    holding: int = 0
+    """How many answers a test has it hold now."""
 
     @property
     def host(self) -> str:

@@ -17,20 +17,39 @@ How = Literal["jwt", "cookie", "jwt token", "cookie token"]
 
 COOKIE = "__Host-sessionbase"
 ORIGIN = "https://chat.example"
+SHARED = scene.Place(scene.OTHER, "shared")
+"""Whose rows, by their mark, are in every guest's session."""
 PATIENCE_S = 1.0
 """How soon a held answer ends once its right to be there has."""
 
 
 @dataclass
 class Guest:
-    """An account with a place in OTHER's session `shared`, and its credentials."""
+    """An account that sees a session of OTHER which no other test knows, and its credentials."""
 
     gatekeeper: Gatekeeper
     account: str = field(default_factory=lambda: str(uuid4()))
+    session: str = field(default_factory=lambda: f"shared-{uuid4()}")
+
+    @property
+    def here(self) -> str:
+        """Where the todos of the session are, from their beginning."""
+        return f"/v1/sessions/{self.session}/shapes/session_todos?owner={scene.OTHER}&offset=-1"
+
+    @property
+    def order(self) -> dict[str, str]:
+        """What a token for them is asked for with."""
+        return {"shape": "session_todos", "session_id": self.session, "owner": scene.OTHER}
 
     def enter(self, writer: Connection) -> "Guest":
-        """Be there."""
+        """Be there. The session is made if it is not."""
         with writer.transaction():
+            made = writer.execute(
+                "insert into app.sessions (account_id, id) values (%s, %s) on conflict do nothing",
+                [scene.OTHER, self.session],
+            )
+            if made.rowcount:
+                write_todo(writer, self, f"{SHARED.mark.decode()}row")
             writer.execute(
                 "insert into app.accounts (id, name) values (%s, %s)", [self.account, self.account]
             )
@@ -38,12 +57,16 @@ class Guest:
                 "insert into auth.identities (issuer, subject, account_id) values (%s, %s, %s)",
                 [scene.ISSUER, self.account, self.account],
             )
-            writer.execute(
-                "insert into app.session_members (account_id, session_id, member_account_id, role) "
-                "values (%s, 'shared', %s, 'viewer')",
-                [scene.OTHER, self.account],
-            )
+            self.come_back(writer)
         return self
+
+    def come_back(self, writer: Connection) -> None:
+        """Be a member."""
+        writer.execute(
+            "insert into app.session_members (account_id, session_id, member_account_id, role) "
+            "values (%s, %s, %s, 'viewer')",
+            [scene.OTHER, self.session, self.account],
+        )
 
     def jwt(self) -> str:
         """Return a token of the issuer."""
@@ -70,7 +93,7 @@ class Guest:
             answer = client.post(
                 "/v1/shape-tokens",
                 headers=headers,
-                json={"shape": "session_todos", "session_id": "shared", "owner": scene.OTHER},
+                json=self.order,
             )
         assert answer.is_success, answer.text
         return f"Authorization: Bearer {answer.json()['token']}"
@@ -79,7 +102,7 @@ class Guest:
         """Return a request for the todos of the shared session."""
         target = f"/v1/shape?{query}"
         if "token" not in how:
-            target = f"/v1/sessions/shared/shapes/session_todos?owner={scene.OTHER}&{query}"
+            target = self.here.replace("offset=-1", query)
         return (
             f"GET {target} HTTP/1.1\r\nHost: {self.gatekeeper.host}\r\n{header}\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n"
@@ -99,11 +122,11 @@ def secret_of(set_cookie: str) -> str:
     return rest.partition(";")[0]
 
 
-def write_todo(writer: Connection, mark: str) -> None:
-    """Write what whoever follows the shared session is told."""
+def write_todo(writer: Connection, guest: Guest, mark: str) -> None:
+    """Write what whoever follows the session is told."""
     writer.execute(
-        "insert into app.todos (account_id, id, session_id, body) values (%s, %s, 'shared', %s)",
-        [scene.OTHER, str(uuid4()), mark],
+        "insert into app.todos (account_id, id, session_id, body) values (%s, %s, %s, %s)",
+        [scene.OTHER, str(uuid4()), guest.session, mark],
     )
 
 
@@ -120,12 +143,18 @@ def end_of_shape(guest: Guest, how: How, header: str) -> str:
 @contextmanager
 def held(guest: Guest, how: How, header: str, more: str = "") -> Iterator[wire.Wire]:
     """Hold an answer until the block ends. It is held once the gatekeeper counts it."""
+    gatekeeper = guest.gatekeeper
     query = end_of_shape(guest, how, header) + more
-    before = guest.gatekeeper.held()
-    with wire.opened(guest.gatekeeper.port) as connection:
-        connection.send(guest.request(how, header, query))
-        wait_until(lambda: guest.gatekeeper.held() > before)
-        yield connection
+    # What earlier tests held is let go first.
+    wait_until(lambda: gatekeeper.held() == gatekeeper.holding)
+    gatekeeper.holding += 1
+    try:
+        with wire.opened(gatekeeper.port) as connection:
+            connection.send(guest.request(how, header, query))
+            wait_until(lambda: gatekeeper.held() == gatekeeper.holding)
+            yield connection
+    finally:
+        gatekeeper.holding -= 1
 
 
 def end_of(connection: wire.Wire) -> tuple[bytes, float]:

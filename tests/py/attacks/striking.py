@@ -30,6 +30,7 @@ class Stage:
     canon: Canon
     _names: dict[str, str] = field(default_factory=dict)
     _named_at: float = 0
+    _definitions: dict[tuple[str, str, str | None], Definition] = field(default_factory=dict)
 
     @cached_property
     def definition(self) -> Definition:
@@ -38,8 +39,11 @@ class Stage:
 
     def define(self, shape: str, account: str, session: str | None = None) -> Definition:
         """Fill in a shape, as the registry has it."""
-        with self.database() as connection:
-            return definition(connection, shape, account, session)
+        key = shape, account, session
+        if key not in self._definitions:
+            with self.database() as connection:
+                self._definitions[key] = definition(connection, *key)
+        return self._definitions[key]
 
     def database(self) -> AbstractContextManager[Connection]:
         """Connect as a superuser."""

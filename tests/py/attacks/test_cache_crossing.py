@@ -8,7 +8,7 @@ import pytest
 from harness.connections import Connection
 from tests.py.attacks import scene
 from tests.py.attacks.gatekeepers import Gatekeeper
-from tests.py.attacks.people import Guest
+from tests.py.attacks.people import COOKIE, SHARED, Guest, secret_of
 from tests.py.attacks.recorder import Recorder
 
 _HERE = "/v1/sessions/s1/shapes/session_todos?offset=-1"
@@ -72,7 +72,7 @@ def test_what_is_shared_is_asked_of_electric_once_and_refused_to_who_has_left(
     gatekeeper: Gatekeeper, recorder: Recorder, attacked: httpx.Client, writer: Connection
 ) -> None:
     guest = Guest(gatekeeper).enter(writer)
-    here = f"/v1/sessions/shared/shapes/session_todos?owner={scene.OTHER}&offset=-1"
+    here = guest.here
     headers = {"authorization": f"Bearer {guest.jwt()}"}
     token = guest.header("jwt token").partition(": ")[2]
     with gatekeeper.client() as client:
@@ -81,7 +81,7 @@ def test_what_is_shared_is_asked_of_electric_once_and_refused_to_who_has_left(
         second = attacked.get(here)
         shaped = client.get("/v1/shape?offset=-1", headers={"authorization": token})
         assert first.content == second.content == shaped.content
-        assert scene.whose(first.content) == [scene.Place(scene.OTHER, "shared")]
+        assert scene.whose(first.content) == [SHARED]
         assert recorder.count == since, "it is kept, so that Electric is asked once"
         guest.leave(writer)
         tag = {"if-none-match": first.headers["etag"]}
@@ -94,3 +94,24 @@ def test_what_is_shared_is_asked_of_electric_once_and_refused_to_who_has_left(
             assert asked.status_code in {401, 403}
             assert scene.whose(asked.content) == []
         assert attacked.get(here).content == second.content
+
+
+def test_a_new_secret_is_not_in_the_answer_that_others_share(
+    gatekeeper: Gatekeeper, writer: Connection
+) -> None:
+    """One of two browsers is due for another secret; both are given the answer that is kept."""
+    guest = Guest(gatekeeper).enter(writer)
+    first, second = guest.sign_in(), guest.sign_in()
+    with gatekeeper.client() as client:
+        kept = client.get(guest.here, headers={"cookie": f"{COOKIE}={second}"})
+        writer.execute(
+            "update auth.login_secrets set rotation_asked = true where secret_hash = sha256(%s)",
+            [first.encode()],
+        )
+        renewed = client.get(guest.here, headers={"cookie": f"{COOKIE}={first}"})
+        again = client.get(guest.here, headers={"cookie": f"{COOKIE}={second}"})
+    assert kept.content == renewed.content == again.content
+    assert secret_of(renewed.headers["set-cookie"]) not in {first, second}
+    assert renewed.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in kept.headers
+    assert "set-cookie" not in again.headers

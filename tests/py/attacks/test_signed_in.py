@@ -12,9 +12,6 @@ from tests.py.attacks import scene, wire
 from tests.py.attacks.gatekeepers import Gatekeeper
 from tests.py.attacks.people import COOKIE, ORIGIN, Guest, secret_of
 
-_HERE = f"/v1/sessions/shared/shapes/session_todos?owner={scene.OTHER}&offset=-1"
-_ORDER = {"shape": "session_todos", "session_id": "shared", "owner": scene.OTHER}
-
 _LET_IN = [
     {"sec-fetch-site": "same-origin"},
     {"sec-fetch-site": "same-origin", "origin": ORIGIN},
@@ -67,7 +64,7 @@ def _sign_in(client: httpx.Client, guest: Guest, **headers: str) -> httpx.Respon
 
 
 def _status(client: httpx.Client, secret: str) -> int:
-    return client.get(_HERE, headers=_cookie(secret)).status_code
+    return client.get("/auth/session", headers=_cookie(secret)).status_code
 
 
 def _grow_old(writer: Connection, guest: Guest, assignment: str) -> None:
@@ -153,7 +150,7 @@ def test_a_secret_that_was_stolen_is_found_out_once_it_is_old(
 
 def test_what_is_signed_out_is_not_played_again(client: httpx.Client, guest: Guest) -> None:
     secret = guest.sign_in()
-    token = _token(client, secret)
+    token = _token(client, guest, secret)
     assert _status(client, secret) == 200
     answer = client.delete(
         "/auth/session", headers=_cookie(secret) | {"sec-fetch-site": "same-origin"}
@@ -167,9 +164,9 @@ def test_what_is_signed_out_is_not_played_again(client: httpx.Client, guest: Gue
     assert shaped.status_code == 401, "its shape tokens end with it"
 
 
-def _token(client: httpx.Client, secret: str) -> str:
+def _token(client: httpx.Client, guest: Guest, secret: str) -> str:
     answer = client.post(
-        "/v1/shape-tokens", json=_ORDER, headers=_cookie(secret) | _LET_IN[0]
+        "/v1/shape-tokens", json=guest.order, headers=_cookie(secret) | _LET_IN[0]
     )
     assert answer.is_success, answer.text
     return str(answer.json()["token"])
@@ -233,7 +230,7 @@ def test_a_cookie_that_is_not_exactly_ours_is_none(cookie: str, guest: Guest) ->
     for name, value in names.items():
         cookie = cookie.replace(f"{{{name}}}", value)
     request = (
-        f"GET {_HERE} HTTP/1.1\r\nHost: {guest.gatekeeper.host}\r\nCookie: {cookie}\r\n"
+        f"GET {guest.here} HTTP/1.1\r\nHost: {guest.gatekeeper.host}\r\nCookie: {cookie}\r\n"
         "Connection: close\r\n\r\n"
     )
     answered = wire.exchange(guest.gatekeeper.port, request.encode("latin-1"))
@@ -244,11 +241,11 @@ def test_a_cookie_that_is_not_exactly_ours_is_none(cookie: str, guest: Guest) ->
 def test_two_credentials_that_disagree_are_none(
     client: httpx.Client, guest: Guest, gatekeeper: Gatekeeper, writer: Connection
 ) -> None:
-    other = Guest(gatekeeper).enter(writer)
+    other = Guest(gatekeeper, session=guest.session).enter(writer)
     headers = _cookie(guest.sign_in())
-    both = client.get(_HERE, headers=headers | {"authorization": f"Bearer {guest.jwt()}"})
-    torn = client.get(_HERE, headers=headers | {"authorization": f"Bearer {other.jwt()}"})
-    spoiled = client.get(_HERE, headers=headers | {"authorization": "Bearer garbage"})
+    both = client.get(guest.here, headers=headers | {"authorization": f"Bearer {guest.jwt()}"})
+    torn = client.get(guest.here, headers=headers | {"authorization": f"Bearer {other.jwt()}"})
+    spoiled = client.get(guest.here, headers=headers | {"authorization": "Bearer garbage"})
     assert both.status_code == 200
     assert torn.status_code == 400
     assert spoiled.status_code == 401
@@ -256,7 +253,7 @@ def test_two_credentials_that_disagree_are_none(
 
 def test_only_a_token_of_the_issuer_signs_in(client: httpx.Client, guest: Guest) -> None:
     secret = guest.sign_in()
-    token = _token(client, secret)
+    token = _token(client, guest, secret)
     for headers in (
         {},
         _cookie(secret) | _LET_IN[0],
@@ -268,9 +265,11 @@ def test_only_a_token_of_the_issuer_signs_in(client: httpx.Client, guest: Guest)
         assert "set-cookie" not in answer.headers
 
 
-def _write(client: httpx.Client, method: str, path: str, headers: dict[str, str]) -> int:
-    body = {"json": _ORDER} if path == "/v1/shape-tokens" else {}
-    return client.request(method, path, headers=headers, **body).status_code
+def _write(
+    client: httpx.Client, guest: Guest, method: str, path: str, headers: dict[str, str]
+) -> int:
+    order = guest.order if path == "/v1/shape-tokens" else None
+    return client.request(method, path, headers=headers, json=order).status_code
 
 
 _WRITES = [
@@ -287,7 +286,7 @@ def test_another_sites_page_writes_nothing(
     method: str, path: str, headers: dict[str, str], client: httpx.Client, guest: Guest
 ) -> None:
     secret = guest.sign_in()
-    assert _write(client, method, path, _cookie(secret) | headers) == 403
+    assert _write(client, guest, method, path, _cookie(secret) | headers) == 403
     assert _status(client, secret) == 200, "nothing was ended"
 
 
@@ -296,14 +295,14 @@ def test_another_sites_page_writes_nothing(
 def test_ones_own_page_writes(
     method: str, path: str, headers: dict[str, str], client: httpx.Client, guest: Guest
 ) -> None:
-    status = _write(client, method, path, _cookie(guest.sign_in()) | headers)
+    status = _write(client, guest, method, path, _cookie(guest.sign_in()) | headers)
     assert 200 <= status < 300
 
 
 def test_who_shows_a_token_is_no_other_sites_page(client: httpx.Client, guest: Guest) -> None:
     """A page of another site can't add the header."""
     headers = {"authorization": f"Bearer {guest.jwt()}", "sec-fetch-site": "cross-site"}
-    assert _write(client, "POST", "/v1/shape-tokens", headers) == 200
+    assert _write(client, guest, "POST", "/v1/shape-tokens", headers) == 200
 
 
 def test_a_login_session_of_another_is_one_that_is_nowhere(
