@@ -87,6 +87,16 @@ def test_invoke_test_refuses_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_invoke_test_hands_the_choice_on(tmp_path: Path) -> None:
+    environment = {"SESSIONBASE_HOME": str(tmp_path), "DATABASE_URL": "", "ELECTRIC_SECRET": "x"}
+    result = run_invoke(
+        *("test", "--py", "--electric=stand-in", "-k", "no-test-is-called-so"),
+        environment=environment | {"ELECTRIC_URL": "http://127.0.0.1:9"},
+    )
+    assert "\nelectric: stand-in, " in result.stdout
+    assert result.returncode == ExitCode.NO_TESTS
+
+
 def test_a_report_begins_with_what_it_ran_on() -> None:
     command = [sys.executable, "-m", "pytest", "--electric=stand-in", "--postgres=embedded"]
     result = subprocess.run(
