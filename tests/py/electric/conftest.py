@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from harness.connections import Connection, Server, connect
 from harness.settings import Settings
 from harness.testing.servers import Databases
 from tests.py.electric.electrics import Electric, stand_in
+from tests.py.waiting import wait_until
 
 Start = Callable[..., Electric]
 
@@ -81,9 +83,10 @@ def writer(electric: Electric) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def table(writer: Connection) -> Connection:
+def table(writer: Connection, electric: Electric, ask: httpx.Client) -> Connection:
     """Make the table of the recordings anew, as it was for each of them."""
     _make_table(writer)
+    wait_until(lambda: _is_known(electric, ask))
     return writer
 
 
@@ -91,6 +94,17 @@ def table(writer: Connection) -> Connection:
 def make_table() -> Callable[[Connection], None]:
     """Return how the table is made, for databases of a test's own."""
     return _make_table
+
+
+def _is_known(electric: Electric, ask: httpx.Client) -> bool:
+    """Ask for a shape that nobody had: Electric looks for a table made anew only then.
+
+    It remembers tables by their numbers, and serves the shapes that it has of one that is gone.
+    The first new shape of its name is answered 409.
+    """
+    query = {"table": "rec.messages", "where": "id = $1", "params[1]": str(uuid4())}
+    answer = ask.get("/v1/shape", params=query | {"offset": "-1", "secret": electric.secret})
+    return answer.status_code == httpx.codes.OK
 
 
 def _make_table(connection: Connection) -> None:
