@@ -85,8 +85,11 @@ def writer(electric: Electric) -> Iterator[Connection]:
 @pytest.fixture
 def table(writer: Connection, electric: Electric, ask: httpx.Client) -> Connection:
     """Make the table of the recordings anew, as it was for each of them."""
-    _make_table(writer)
-    wait_until(lambda: _is_known(electric, ask))
+    writer.execute(_TABLE)
+    row = writer.execute("select (pg_current_wal_insert_lsn() - '0/0')::int8").fetchone()
+    assert row
+    writer.execute(_ROWS)
+    wait_until(lambda: _is_known(electric, ask, row[0]))
     return writer
 
 
@@ -96,15 +99,23 @@ def make_table() -> Callable[[Connection], None]:
     return _make_table
 
 
-def _is_known(electric: Electric, ask: httpx.Client) -> bool:
-    """Ask for a shape that nobody had: Electric looks for a table made anew only then.
+def _is_known(electric: Electric, ask: httpx.Client, lsn: int) -> bool:
+    """Whether Electric knows the table that was made anew, and its stream is past a place.
 
     It remembers tables by their numbers, and serves the shapes that it has of one that is gone.
-    The first new shape of its name is answered 409.
+    The first shape of its name that nobody had is answered 409; and the first change in the stream
+    ends those that were made before it.
     """
     query = {"table": "rec.messages", "where": "id = $1", "params[1]": str(uuid4())}
-    answer = ask.get("/v1/shape", params=query | {"offset": "-1", "secret": electric.secret})
-    return answer.status_code == httpx.codes.OK
+    query |= {"secret": electric.secret, "offset": "-1"}
+    answer = ask.get("/v1/shape", params=query)
+    if answer.status_code != httpx.codes.OK:
+        return False
+    found = {name: answer.headers[f"electric-{name}"] for name in ("handle", "offset")}
+    answer = ask.get("/v1/shape", params=query | found)
+    if answer.status_code != httpx.codes.OK:
+        return False
+    return int(answer.json()[-1]["headers"]["global_last_seen_lsn"]) > lsn
 
 
 def _make_table(connection: Connection) -> None:
