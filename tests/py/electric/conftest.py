@@ -115,7 +115,7 @@ def _is_known(electric: Electric, ask: httpx.Client, lsn: int) -> bool:
     answer = ask.get("/v1/shape", params=query | found)
     if answer.status_code != httpx.codes.OK:
         return False
-    return int(answer.json()[-1]["headers"]["global_last_seen_lsn"]) > lsn
+    return any(int(one["headers"].get("global_last_seen_lsn", 0)) > lsn for one in answer.json())
 
 
 def _make_table(connection: Connection) -> None:
