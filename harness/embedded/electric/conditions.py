@@ -1,7 +1,8 @@
 """A shape's condition: a client's words, and Postgres' to judge.
 
 Nothing here knows what a condition means. Words that Electric would not take are refused (other
-functions, subqueries, the time of day); then Postgres is asked, on no rows, whether it is one.
+functions, operators and types, subqueries, the time of day); then Postgres is asked, on no rows,
+whether it is one.
 """
 
 import re
@@ -10,7 +11,7 @@ from itertools import pairwise
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from sqlglot import TokenType, tokenize
+from sqlglot import Token, TokenType, tokenize
 from sqlglot.errors import TokenError
 
 from harness.embedded.electric.asking import InvalidRequestError
@@ -27,6 +28,17 @@ _FUNCTIONS = {
     *("array_append", "array_cat", "array_ndims", "array_prepend"),
     *("justify_days", "justify_hours", "justify_interval"),
 }
+_OPERATORS = {
+    *("%", "->", "->>", "#>", "#>>", "~", "~*", "?", "?|", "?&", "@@", "@?", "^@"),
+}
+"""Those that Postgres has and Electric has not, but for ~ of one number."""
+
+_TYPES = {"numeric", "decimal", "char", "character", "bpchar", "json", "jsonb", "bytea"}
+"""Likewise, behind ::."""
+
+_ROW = "sessionbase row of a shape"
+_REFERENCE = re.compile(r'(?:"(?:[^"]|"")+"|\w+)(?:\s*\.\s*(?:"(?:[^"]|"")+"|\w+))*')
+
 _BEFORE_PARENTHESES = {
     *("and", "or", "not", "in", "any", "some", "all", "between", "like", "ilike", "is", "from"),
     *("case", "when", "then", "else", "as"),
@@ -49,7 +61,8 @@ async def check_condition(
             sql.SQL("null::{} as {}").format(sql.SQL(column.type), sql.Identifier(column.name))
             for column in table.columns
         ),
-        sql.Identifier(table.name),
+        # Electric takes no column by its table's name.
+        sql.Identifier(_ROW),
     )
     for query in (rows + as_sql(where), rows + all_of([where])):
         try:
@@ -58,7 +71,7 @@ async def check_condition(
             if error.sqlstate is None or connection.broken:
                 raise
             start = len(rows.as_string(connection))
-            raise InvalidRequestError(**{field: _said(error, start)}) from None
+            raise InvalidRequestError(**{field: _said(error, where, start)}) from None
 
 
 def _refuse_words(where: str, field: str) -> None:
@@ -89,9 +102,25 @@ def _refuse_words(where: str, field: str) -> None:
     if names:
         place = f"At location {names[0].start}"
         raise InvalidRequestError(**{field: f"{place}: unsupported function {names[0].text}"})
+    _refuse_operators_and_types(tokens, field)
 
 
-def _said(error: psycopg.Error, start: int) -> str:
+def _refuse_operators_and_types(tokens: list[Token], field: str) -> None:
+    texts = _VALUES | {TokenType.IDENTIFIER}
+    words = [token for token in tokens if token.token_type not in texts]
+    for before, word in pairwise([None, *words]):
+        if word is None:
+            continue
+        if word.text in _OPERATORS:
+            said = f'unknown binary operator "{word.text}"'
+        elif before and before.text == "::" and word.text.lower() in _TYPES:
+            said = f"unsupported type {word.text.lower()}"
+        else:
+            continue
+        raise InvalidRequestError(**{field: f"At location {word.start}: {said}"})
+
+
+def _said(error: psycopg.Error, where: str, start: int) -> str:
     """Say what Postgres found wrong with a condition in Electric's words, where they are known."""
     position = int(error.diag.statement_position or start + 1) - 1 - start
     message = str(error.diag.message_primary)
@@ -99,9 +128,16 @@ def _said(error: psycopg.Error, start: int) -> str:
         position += _SYNTAX_PREFIX
     elif error.sqlstate == "42703":
         message = re.sub(r'column "?(.+?)"? does not exist', r"unknown reference \1", message)
+    elif error.sqlstate == "42P01":
+        message = f"unknown reference {_reference_at(where, position)}"
     elif error.sqlstate == "42P02":
         message = re.sub(r"there is no parameter (.+)", r"parameter \1 was not provided", message)
     return f"At location {position}: {message}"
+
+
+def _reference_at(where: str, position: int) -> str:
+    found = _REFERENCE.match(where, position)
+    return re.sub(r'["\s]', "", found[0]) if found else "?"
 
 
 def all_of(conditions: list[str]) -> sql.Composed:

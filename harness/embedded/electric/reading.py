@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, sql
 from psycopg.conninfo import make_conninfo
 
@@ -110,7 +111,6 @@ async def read_rows(
     connection: AsyncConnection, definition: Definition, subset: Subset | None = None
 ) -> list[Row]:
     """Read the rows of a shape, or a subset of them, with the values that name their keys."""
-    # A condition may name its columns by the table's name, so there is no alias.
     table = definition.table
     names = list(dict.fromkeys((*table.key, *definition.columns)))
     query = sql.SQL("select {} from {}").format(
@@ -134,11 +134,25 @@ async def read_rows(
 async def belonging(
     connection: AsyncConnection, definition: Definition, rows: list[Row]
 ) -> list[bool]:
-    """Ask Postgres of each of many rows, as typed values, whether it meets a shape's condition."""
+    """Ask Postgres of each of many rows, as typed values, whether it meets a shape's condition.
+
+    A row that the condition can't be decided of, as of a division by zero, does not meet it.
+    """
     if definition.where is None or not rows:
         return [True] * len(rows)
+    try:
+        return await _belonging(connection, definition, definition.where, rows)
+    except psycopg.DataError:
+        if len(rows) == 1:
+            return [False]
+        return [(await belonging(connection, definition, [row]))[0] for row in rows]
+
+
+async def _belonging(
+    connection: AsyncConnection, definition: Definition, where: str, rows: list[Row]
+) -> list[bool]:
     columns = definition.table.columns
-    params = used(definition.where, definition.params)
+    params = used(where, definition.params)
     arrays = range(len(params) + 1, len(params) + 1 + len(columns))
     values = [sql.Identifier(f"value {number}") for number in range(len(columns))]
     query = sql.SQL(
@@ -153,7 +167,7 @@ async def belonging(
         arrays=sql.SQL(", ").join(sql.SQL(f"${number}::text[]") for number in arrays),
         values=sql.SQL(", ").join(values),
         table=sql.Identifier(definition.table.name),
-        condition=all_of([definition.where]),
+        condition=all_of([where]),
     )
     columnwise = [[row[column.name] for row in rows] for column in columns]
     cursor = await connection.execute(query, [*params, *columnwise])

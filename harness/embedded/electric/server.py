@@ -133,9 +133,13 @@ class StandIn:
             shape = await self.shapes.get(definition)
             if asked.subset:
                 return await self._subset(asked, shape)
+        except psycopg.DataError as error:
+            # A condition that fails on a row, as by a division by zero.
+            said = f"Unexpected error while creating snapshot: {error.diag.message_primary}"
+            return _json({"message": said}, 500, _UNCACHED)
         except psycopg.Error as error:
             message = error.diag.message_primary or "Postgres can't be reached"
-            raise UnavailableError(f"Unable to take a snapshot: {message}") from None
+            raise UnavailableError(f"Unable to create initial snapshot: {message}") from None
         if asked.offset not in {None, BEFORE_ALL} and asked.handle != shape.handle:
             return _refetch(shape.handle)
         response = await self._log(asked, shape)

@@ -13,7 +13,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import msgspec
-import psycopg
 from psycopg import AsyncConnection
 
 from harness.embedded.electric.asking import INFINITE, Offset
@@ -158,14 +157,7 @@ class Shapes:
             self._end(shape)
             return
         rows = [row for _, change in mine for row in (change.old, change.new) if row is not None]
-        try:
-            answers = iter(await belonging(connection, shape.definition, rows))
-        except psycopg.Error:
-            if connection.broken:
-                raise
-            # A condition that can't be decided for this row, as of a division by zero.
-            self._end(shape)
-            return
+        answers = iter(await belonging(connection, shape.definition, rows))
 
         def kept(row: Row | None) -> Row | None:
             return row if row is not None and next(answers) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from harness.settings import Settings
 from harness.testing.pair import Pair
 from harness.testing.servers import Databases
 from tests.py.electric.electrics import Electric, stand_in
+from tests.py.waiting import wait_until
 
 Start = Callable[..., Electric]
 
@@ -96,9 +98,13 @@ def writer(electric: Electric) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def table(writer: Connection) -> Connection:
+def table(writer: Connection, electric: Electric, ask: httpx.Client) -> Connection:
     """Make the table of the recordings anew, as it was for each of them."""
-    _make_table(writer)
+    writer.execute(_TABLE)
+    row = writer.execute("select (pg_current_wal_insert_lsn() - '0/0')::int8").fetchone()
+    assert row
+    writer.execute(_ROWS)
+    wait_until(lambda: _is_known(electric, ask, row[0]))
     return writer
 
 
@@ -106,6 +112,25 @@ def table(writer: Connection) -> Connection:
 def make_table() -> Callable[[Connection], None]:
     """Return how the table is made, for databases of a test's own."""
     return _make_table
+
+
+def _is_known(electric: Electric, ask: httpx.Client, lsn: int) -> bool:
+    """Whether Electric knows the table that was made anew, and its stream is past a place.
+
+    It remembers tables by their numbers, and serves the shapes that it has of one that is gone.
+    The first shape of its name that nobody had is answered 409; and the first change in the stream
+    ends those that were made before it.
+    """
+    query = {"table": "rec.messages", "where": "id = $1", "params[1]": str(uuid4())}
+    query |= {"secret": electric.secret, "offset": "-1"}
+    answer = ask.get("/v1/shape", params=query)
+    if answer.status_code != httpx.codes.OK:
+        return False
+    found = {name: answer.headers[f"electric-{name}"] for name in ("handle", "offset")}
+    answer = ask.get("/v1/shape", params=query | found)
+    if answer.status_code != httpx.codes.OK:
+        return False
+    return any(int(one["headers"].get("global_last_seen_lsn", 0)) > lsn for one in answer.json())
 
 
 def _make_table(connection: Connection) -> None:

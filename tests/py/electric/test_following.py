@@ -58,13 +58,13 @@ _CASES = (
         _ALL_COLUMNS,
     ),
     Case(
-        {"where": "content is null and messages.seq % 2 = $1", "params[1]": "0"},
-        "content is null and seq % 2 = 0",
+        {"where": "content is null and seq & 1 = $1", "params[1]": "0"},
+        "content is null and seq & 1 = 0",
         _ALL_COLUMNS,
     ),
     Case(
-        {"where": "'s1' = any(tags) and score is distinct from 'NaN'", "replica": "full"},
-        "'s1' = any(tags) and score is distinct from 'NaN'",
+        {"where": "'s1' = any(tags) and seq is distinct from 7", "replica": "full"},
+        "'s1' = any(tags) and seq is distinct from 7",
         _ALL_COLUMNS,
     ),
 )

@@ -1,5 +1,7 @@
 """Every shape of the registry can be had: Electric takes its table, columns and condition."""
 
+import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,14 +14,36 @@ from tests.py.electric.electrics import Electric
 from tests.py.sync.world import SESSIONS, World
 
 _SHAPES = "select name, table_name, columns, where_template, params from sync.shapes order by name"
+_SHARED = """
+    insert into app.session_members (account_id, session_id, member_account_id, role)
+    values (%s, %s, %s, 'viewer')
+    on conflict (account_id, session_id, member_account_id) do nothing
+"""
+_OF_ACCOUNTS = """
+    select class.relname
+    from pg_class as class
+    inner join pg_attribute as attribute on attribute.attrelid = class.oid
+    where class.relnamespace = 'app'::regnamespace
+        and class.relkind = 'r'
+        and attribute.attname = 'account_id'
+"""
 Shape = tuple[str, str, list[str], str, list[str]]
 
 
 @pytest.fixture(scope="module")
-def world(electric: Electric) -> World:
-    """Fill the database once."""
+def world(electric: Electric) -> Iterator[World]:
+    """Fill the database once, with other accounts each time.
+
+    A real Electric's database and shapes are there for the next run too, and an old shape begins
+    with its old snapshot.
+    """
     with psycopg.connect(electric.server.conninfo, autocommit=True) as connection:
-        return World(connection, seed=1)
+        made = World(connection, seed=secrets.randbits(32))
+        one, other, *_ = made.accounts
+        for owner, member in ((one, other), (other, one)):
+            connection.execute(_SHARED, [owner, SESSIONS[0], member])
+        yield made
+        _remove(connection, made)
 
 
 def test_rows_of_every_shape_come_and_go(
@@ -45,6 +69,17 @@ def test_rows_of_every_shape_come_and_go(
         changed = ask.get("/v1/shape", params=query).json()
         assert key in [message.get("key") for message in changed], shape[0]
     assert len(shapes) > 10
+
+
+def _remove(connection: Connection, world: World) -> None:
+    tables = connection.execute(_OF_ACCOUNTS).fetchall()
+    with connection.transaction():
+        # Without foreign keys, so in any order.
+        connection.execute("set local session_replication_role = replica")
+        for (table,) in tables:
+            query = sql.SQL("delete from {} where account_id = any(%s)")
+            connection.execute(query.format(sql.Identifier("app", table)), [world.accounts])
+        connection.execute("delete from app.accounts where id = any(%s)", [world.accounts])
 
 
 def _query(shape: Shape, world: World) -> dict[str, str]:

@@ -69,6 +69,17 @@ def test_a_poll_does_not_answer_to_what_is_rolled_back_or_of_others(
     assert keys == ['"rec"."messages"/"a1"/"p3"', None]
 
 
+def test_a_poll_ends_when_a_change_shows_that_the_table_was_altered(
+    ask: httpx.Client, live: dict[str, str], pool: ThreadPoolExecutor, table: Connection
+) -> None:
+    waiting = pool.submit(ask.get, "/v1/shape", params=live)
+    _assert_waits(waiting)
+    table.execute("alter table rec.messages add column note text")
+    _assert_waits(waiting)
+    table.execute(_INSERT, ["p5"])
+    assert waiting.result(_SOON_S).status_code == httpx.codes.CONFLICT
+
+
 def test_many_wait_for_one_commit(
     ask: httpx.Client, live: dict[str, str], pool: ThreadPoolExecutor, table: Connection
 ) -> None:
