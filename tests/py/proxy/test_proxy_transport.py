@@ -70,10 +70,10 @@ def test_tls_1_1_is_not(proxy: Proxy) -> None:
         proxy.connect(context=_only_tls_1_1(proxy))
 
 
-def test_ciphers_without_forward_secrecy_are_not(proxy: Proxy) -> None:
+def test_ciphers_without_authentication_of_what_they_hide_are_not(proxy: Proxy) -> None:
     context = proxy.trusting()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA")
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA")
     with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
         proxy.connect(context=context)
 
@@ -105,7 +105,11 @@ def test_what_is_for_operators_stays_inside(proxy: Proxy, witness: Witness, path
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/shape?a=%20b", "/v1/sessions/a%2Fb/shapes/x", "/auth/session", "/rpc/f"]
+    "path",
+    [
+        *("/v1/shape?a=%20b", "/v1/sessions/a%2Fb/shapes/x", "/auth/session", "/rpc/f"),
+        *("/api/uploads/a%2Fb", "/openapi.json"),
+    ],
 )
 def test_what_is_for_clients_is_passed_on_as_it_was_sent(
     proxy: Proxy, witness: Witness, path: str
