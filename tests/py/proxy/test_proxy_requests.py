@@ -89,11 +89,15 @@ def test_what_the_gatekeeper_says_nothing_of_is_not_kept(ask: httpx.Client) -> N
     assert ask.get("/v1/sessions").headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("http2", [True, False], ids=["HTTP/2", "HTTP/1.1"])
 def test_an_event_reaches_the_client_while_the_next_is_not_there(
-    proxy: Proxy, witness: Witness
+    proxy: Proxy, witness: Witness, http2: bool
 ) -> None:
     witness.answer = _Events().answer
-    with proxy.client() as client, client.stream("GET", "/v1/shape?live_sse=true") as response:
+    with (
+        proxy.client(http2=http2) as client,
+        client.stream("GET", "/v1/shape?live_sse=true") as response,
+    ):
         pieces = response.iter_raw()
         arrived = [(next(pieces), time.monotonic()) for _ in range(3)]
     assert [piece for piece, _ in arrived] == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
