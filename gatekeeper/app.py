@@ -56,7 +56,7 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own."""
-    modules = (health, openapi, proxy, discovery, rpc, signing_in, uploads)
+    modules = (health, openapi, signing_in, proxy, discovery, rpc, uploads)
     return [route for module in modules for route in module.routes()]
 
 

@@ -111,6 +111,8 @@ class EventsResponse(Response):
     ) -> None:
         following = self.following
         await send(_start(head, 200, [(b"x-accel-buffering", b"no")]))
+        # nginx keeps the head of an HTTP/2 answer until there is a byte behind it: up to 21 s.
+        await _send_piece(send, b": open\n\n")
         deadline = asyncio.get_running_loop().time() + min(
             _STREAM_SECONDS, following.claim.expires_at - time()
         )

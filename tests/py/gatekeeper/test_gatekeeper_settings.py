@@ -1,12 +1,14 @@
 """What can't be set, and what it is told."""
 
+import re
+
 import pytest
 
 from gatekeeper.app import build
 from gatekeeper.settings import GatekeeperSettings
 from harness.connections import Server
 from harness.errors import ExitCode, SessionbaseError
-from harness.settings import load_as
+from harness.settings import PROJECT, Settings, load_as
 
 _SECRET = "a-secret-that-nobody-is-told-" * 2
 _ISSUER = {"SESSIONBASE_JWT_ISSUER": "https://issuer.example", "SESSIONBASE_JWT_AUDIENCE": "me"}
@@ -82,3 +84,14 @@ def test_where_electric_is_must_be_clear(
     assert error.value.code == ExitCode.BAD_SETTINGS
     assert said in error.value.what
     assert _SECRET not in error.value.what
+
+
+def test_the_docs_list_every_setting() -> None:
+    page = (PROJECT / "docs" / "gatekeeper.md").read_text()
+    listed = set(re.findall(r"^\| `([A-Z_]+)`", page, re.MULTILINE))
+    own = set(GatekeeperSettings.model_fields) - set(Settings.model_fields)
+    variables = {
+        str(GatekeeperSettings.model_fields[name].validation_alias or f"sessionbase_{name}").upper()
+        for name in own
+    }
+    assert listed == variables
