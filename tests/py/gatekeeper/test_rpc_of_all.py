@@ -24,7 +24,7 @@ from harness.legacy.results import ImportRequest
 from harness.settings import EXAMPLES
 from harness.testing.servers import Databases
 from tests.py.gatekeeper.personas import clients
-from tests.py.guide.running import ACCOUNT, FRIEND, run_psycopg, what_is_left
+from tests.py.guide.running import ACCOUNT, FRIEND, SIGN_IN, run_psycopg, what_is_left
 
 STRANGER = "7a0c3e52-4b0f-4d3c-9f6c-0e6d2c1b9a11"
 
@@ -37,7 +37,13 @@ WITH_BYTES = {
     "replace_upload_content",
     "store_upload",
 }
-OF_NOBODY_ELSE = {"list_sessions", "recognize_log"}
+OF_NOBODY_ELSE = {
+    "list_login_sessions",
+    "list_sessions",
+    "recognize_log",
+    "revoke_login_session",
+    "revoke_login_sessions",
+}
 """They take no account_id: nobody can ask for another's with them."""
 
 EMPTY_FOR_ALL = {"expire_uploads", "list_unused_upload_contents", "remove_unused_upload_contents"}
@@ -56,6 +62,7 @@ def seeded(databases: Databases) -> Iterator[Server]:
                 "insert into app.accounts (id, name) values (%s, 'friend'), (%s, 'stranger')",
                 [FRIEND, STRANGER],
             )
+            connection.execute(SIGN_IN, {"account": ACCOUNT})
         yield server
 
 
