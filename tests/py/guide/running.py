@@ -35,25 +35,6 @@ _MADE = re.compile(r"^(txid|cursor|id|thread_id|upload_id|author_account_id|late
 """Columns whose values differ from run to run."""
 
 
-SIGN_IN = """
-    with identity as (
-        insert into auth.identities (issuer, subject, account_id)
-        values ('https://issuer.example', 'somebody', %(account)s)
-        returning *
-    )
-
-    insert into auth.login_sessions (
-        account_id, issuer, subject, user_agent,
-        created_at, last_used_at, idle_expires_at, absolute_expires_at
-    )
-    select
-        account_id, issuer, subject, agent,
-        now(), now() + make_interval(secs => age), now() + '1 day', now() + '1 day'
-    from identity, (values ('a browser', 2), ('another', 1)) as used (agent, age)
-"""
-"""Two login sessions of an account, for examples that list or end them."""
-
-
 class ExampleFailedError(AssertionError):
     """An example that does not do what it shows."""
 
