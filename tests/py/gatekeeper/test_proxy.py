@@ -42,7 +42,7 @@ def electric(databases: Databases) -> Iterator[Electric]:
     """Return a stand-in over a database with people in it."""
     with databases.migrated() as made:
         cast(made)
-        with stand_in(made, 2.0, 1.0, 3.0) as electric:
+        with stand_in(made, 9.0, 1.0, 6.0) as electric:
             yield electric
 
 
@@ -250,7 +250,8 @@ def test_who_is_no_member_any_more_is_told_at_once(
     timer = Timer(0.5, lambda: remove(writer, member))
     timer.start()
     answer = people["viewer"].get("/v1/shape", params=live, headers=headers)
-    assert 0.4 < monotonic() - begun < 1.5
+    # Of itself the poll is held for 9 s and the stream for 6; a busy machine needs some of them.
+    assert 0.4 < monotonic() - begun < 5
     assert answer.status_code == (200 if more else 401)
     again = people["viewer"].get("/v1/shape", params=live, headers=headers)
     assert (again.status_code, again.json()["error"]["code"]) == (401, "token_invalid")
