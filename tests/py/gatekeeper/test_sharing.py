@@ -359,7 +359,8 @@ def test_who_leaves_in_the_middle_of_an_answer_ends_the_request(
     behind.answer = endless
     with start().client() as client:
         with client.stream("GET", _SHAPE, params={"offset": "-1"}) as opened:
-            assert next(opened.iter_raw(1)) == b"["
+            pieces = opened.iter_raw(1)
+            assert next(pieces) == b"["
             assert behind.left == 0
         wait_until(lambda: behind.left == 1)
 
@@ -400,7 +401,9 @@ def test_too_much_under_way_begins_nothing_new(start: Made, behind: Upstream) ->
     gatekeeper = start(cache_bytes=0, buffer_bytes=4_000_000)
     with gatekeeper.client() as slow, gatekeeper.client() as other:
         with slow.stream("GET", _SHAPE, params={"offset": "-1"}) as opened:
-            next(opened.iter_raw(1000))
+            # Kept, for httpx closes the connection with it.
+            pieces = opened.iter_raw(1000)
+            next(pieces)
             registry = gatekeeper.web.parts.metrics.registry
             wait_until(
                 lambda: (registry.get_sample_value("gatekeeper_buffer_bytes") or 0) > 4_000_000
