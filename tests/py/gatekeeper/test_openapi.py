@@ -8,6 +8,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from gatekeeper.app import all_routes
@@ -74,10 +75,10 @@ def test_whatever_is_sent_is_answered_as_the_document_says(
     served: Gatekeeper, document: dict[str, Any], mode: GenerationMode
 ) -> None:
     schema = schemathesis.openapi.from_dict(document)
-    # No route of these is served yet.
-    operations = [
-        operation.ok() for operation in schema.exclude(path_regex="^/auth/").get_all_operations()
-    ]
+    # In single-tenant mode there is nobody to sign in.
+    found = list(schema.exclude(path_regex="^/auth/").get_all_operations())
+    operations = [one.ok() for one in found if isinstance(one, Ok)]
+    assert len(operations) == len(found)
     tried: dict[str, int] = {}
 
     with requests.Session() as session:
@@ -92,7 +93,7 @@ def test_whatever_is_sent_is_answered_as_the_document_says(
                 suppress_health_check=list(HealthCheck),
             )
             @given(operation.as_strategy(generation_mode=mode))
-            def ask(case: Case) -> None:
+            def ask(case: Case[Any]) -> None:
                 answer = case.call_and_validate(
                     served.url, session, excluded_checks=EXCLUDED, timeout=30
                 )
