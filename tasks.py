@@ -38,6 +38,17 @@ from harness.legacy.importer import check_request, import_folder
 from harness.legacy.results import ImportRequest, on_conflict_of
 from harness.legacy.showing import report_export, report_verification
 from harness.legacy.verifier import VerifyRequest, verify_folder
+from harness.login_sessions import (
+    Identity,
+    list_login_sessions,
+    prune_login_sessions,
+    report_count,
+    report_identity,
+    report_login_sessions,
+    revoke_all_login_sessions,
+    revoke_login_session,
+)
+from harness.login_sessions import add_identity as let_sign_in
 from harness.migrations.runner import Migrator
 from harness.psql import run_psql
 from harness.reset import reset as reset_database
@@ -304,6 +315,72 @@ def read_upload(_: Context, upload: str, account: str = "", out: str = "") -> No
 
 @task(
     help={
+        "account": "Name or id of the account whose they are.",
+        "ended": "Show those that have ended too; they are kept for 30 days.",
+        "revoke": "End the login session of this id.",
+        "revoke-all": "End every login session of the account.",
+        "prune": "Remove what has been over for long; each sign-in removes a little of it.",
+        **_JSON,
+    }
+)
+@command
+def sessions(  # noqa: PLR0913, PLR0917 - its options
+    _: Context,
+    account: str = "",
+    ended: bool = False,
+    revoke: str = "",
+    revoke_all: bool = False,
+    prune: bool = False,
+    json: bool = False,
+) -> None:
+    """Show who is signed in, or sign them out."""
+    if sum(map(bool, (revoke, revoke_all, prune))) > 1:
+        raise SessionbaseError(
+            ExitCode.REFUSED, "--revoke, --revoke-all and --prune do different things"
+        )
+    known = settings.load()
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    if revoke:
+        revoke_login_session(server, revoke)
+        report_count({"ended": 1}, as_json=json)
+    elif revoke_all:
+        report_count({"ended": revoke_all_login_sessions(server, account)}, as_json=json)
+    elif prune:
+        report_count(prune_login_sessions(server), as_json=json)
+    else:
+        rows = list_login_sessions(server, account or None, with_ended=ended)
+        report_login_sessions(rows, as_json=json)
+
+
+@task(
+    help={
+        "account": "Name or id of the account.",
+        "issuer": "The identity provider: the claim iss of its tokens.",
+        "subject": "Who it is there: the claim sub.",
+        "create": "Make the account if there is none of this name.",
+        **_JSON,
+    }
+)
+@command
+def add_identity(
+    _: Context,
+    account: str,
+    issuer: str,
+    subject: str,
+    create: bool = False,
+    json: bool = False,
+) -> None:
+    """Let somebody of an identity provider sign in to an account."""
+    known = settings.load()
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    row = let_sign_in(server, account, Identity(issuer, subject), may_create=create)
+    report_identity(row, account, as_json=json)
+
+
+@task(
+    help={
         "sql": "Only the pgTAP tests.",
         "py": "Only the pytest tests.",
         "k": "Only tests with this in their name.",
@@ -554,6 +631,8 @@ ns = Collection(
     ingest_sessions,
     store_upload,
     read_upload,
+    add_identity,
+    sessions,
     test,
     bench,
     psql,

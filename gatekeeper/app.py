@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gatekeeper import health, proxy, rpc, signing_in, uploads
+from gatekeeper import discovery, health, openapi, proxy, rpc, signing_in, uploads
 from gatekeeper.database import Database
 from gatekeeper.electric import Electric
 from gatekeeper.errors import Refusal, bad_request, method_not_allowed, not_found
@@ -56,13 +56,8 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own."""
-    return [
-        *health.routes(),
-        *proxy.routes(),
-        *rpc.routes(),
-        *signing_in.routes(),
-        *uploads.routes(),
-    ]
+    modules = (health, openapi, signing_in, proxy, discovery, rpc, uploads)
+    return [route for module in modules for route in module.routes()]
 
 
 def _parts(settings: GatekeeperSettings, server: Server) -> Parts:

@@ -93,7 +93,7 @@ class Functions:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, Callable] = {}
-        self._catalog = Catalog({}, {}, {})
+        self._catalog = Catalog({}, {}, {}, {})
         self._read_at = -inf
         self._lock = asyncio.Lock()
 

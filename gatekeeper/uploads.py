@@ -22,7 +22,7 @@ from gatekeeper.bodies import stream_body
 from gatekeeper.calling import calling
 from gatekeeper.csrf import check_same_site
 from gatekeeper.errors import Refusal, bad_request, not_signed_in
-from gatekeeper.fields import read_fields, read_time, read_uuid
+from gatekeeper.fields import read_boolean, read_fields, read_time, read_uuid
 from gatekeeper.parts import Parts, parts_of
 from gatekeeper.principals import Principal, principal_of
 from gatekeeper.ranges import Span, UnsatisfiableError, read_range
@@ -137,7 +137,7 @@ async def _read(request: Request) -> Response:
     fields = read_fields(request, {"owner", "download"})
     owner = read_uuid(fields, "owner") or principal.account_id
     upload = await _find(parts, principal, request.path_params["upload_id"], owner)
-    headers = upload.headers(as_file="download" in fields)
+    headers = upload.headers(as_file=read_boolean(fields, "download"))
 
     for coding in ("", "zstd"):
         if _names(request.headers.getlist("if-none-match"), upload.tag(coding)):
@@ -194,13 +194,18 @@ async def _answer(
     pieces = _pieces(parts, principal, upload, span, opener)
     # Before the head goes out, so that what is wrong at once has a status of its own.
     first = await anext(pieces, b"")
-    return StreamingResponse(_with_first(first, pieces), status, headers)
+    return StreamingResponse(
+        _with_first(parts, principal.account_id, first, pieces), status, headers
+    )
 
 
-async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
+async def _with_first(
+    parts: Parts, account_id: UUID, first: bytes, rest: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    with parts.limits.stream(account_id):
+        yield first
+        async for piece in rest:
+            yield piece
 
 
 async def _pieces(
@@ -283,7 +288,8 @@ async def _store(request: Request) -> Response:
     parts, principal = parts_of(request), await principal_of(request)
     check_same_site(request, principal)
     about = _about(request)
-    content = await _put(parts, principal, request)
+    with parts.limits.stream(principal.account_id):
+        content = await _put(parts, principal, request)
     async with calling(parts, principal, writes=True) as connection:
         cursor = await connection.execute(_STORE, about.named() | content.content().named())
         row = await cursor.fetchone()
@@ -294,7 +300,7 @@ async def _store(request: Request) -> Response:
 
 def _about(request: Request) -> About:
     fields = read_fields(request, {"name", "session_id", "last_modified"})
-    if "name" not in fields:
+    if not fields.get("name"):
         raise bad_request("The query must have name.")
     modified = read_time(fields, "last_modified")
     return About(fields["name"], session_id=fields.get("session_id"), last_modified=modified)

@@ -118,11 +118,15 @@ class Given:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Schema api: its functions, the tables they give rows of, and what other types they give."""
+    """Schema api: its functions, the tables they give rows of, and what other types they give.
+
+    relations: every table of schema app and type of schema api, by its name.
+    """
 
     functions: dict[str, Function]
     given: dict[str, Given]
     others: dict[str, Rows]
+    relations: dict[str, Rows]
 
 
 def read_catalog(connection: Connection) -> Catalog:
@@ -148,7 +152,7 @@ def catalog_of(
             given[name] = Given(table, types)
     told = {result for found in given.values() for result, _ in found.types}
     others = {name: relations[name] for name in results if name not in told}
-    return Catalog(functions, given, others)
+    return Catalog(functions, given, others, relations)
 
 
 def _leading(relation: Rows, table: Rows) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ select plan(63);
 select tests.cast_personas();
 insert into auth.identities (issuer, subject, account_id)
 select
-    'https://issuer.example',
+    'https://issuer.example' as issuer,
     persona.name,
     persona.account_id
 from tests.persona

@@ -6,7 +6,7 @@ select plan(31);
 select tests.cast_personas();
 insert into auth.identities (issuer, subject, account_id)
 select
-    'https://issuer.example',
+    'https://issuer.example' as issuer,
     persona.name,
     persona.account_id
 from tests.persona

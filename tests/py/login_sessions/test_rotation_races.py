@@ -6,7 +6,7 @@ from threading import Barrier
 from typing import Any
 
 from harness.connections import Connection
-from tests.py.login_sessions.people import Person, hash_of, sign_in, why_revoked
+from tests.py.login_sessions.people import Person, hash_of, let_time_pass, sign_in, why_revoked
 from tests.py.waiting import wait_until
 
 _ROTATE = "select login_session_id from auth.rotate_login_session(%s, %s, 60)"
@@ -77,6 +77,8 @@ def test_a_use_does_not_wait_for_a_replacement(
     admin: Connection, other_admin: Connection, ada: Person
 ) -> None:
     login_session_id, secret = sign_in(admin, ada)
+    # Long enough ago that a use is noted.
+    let_time_pass(admin, secret, "40 s")
     new = token_bytes()
     other_admin.execute("set lock_timeout = '5s'")
     with admin.transaction():
