@@ -9,7 +9,7 @@ from harness.connections import Connection, connect
 from harness.testing.servers import Databases
 from tests.py.attacks.canonical import Canon
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import KEEP_NOTHING, Gatekeeper, running
+from tests.py.attacks.attacked import KEEP_NOTHING, Gatekeeper, running
 from tests.py.attacks.recorder import Recorder, recording
 from tests.py.attacks.scene import set_scene
 from tests.py.attacks.striking import Stage

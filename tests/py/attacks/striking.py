@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from harness.connections import Connection, Server, connect
 from tests.py.attacks import scene, wire
 from tests.py.attacks.canonical import Canon, Definition, NotCanonicalError, definition
-from tests.py.attacks.gatekeepers import Gatekeeper
+from tests.py.attacks.attacked import Gatekeeper
 from tests.py.attacks.hostile import Attack
 from tests.py.attacks.recorder import Recorder
 

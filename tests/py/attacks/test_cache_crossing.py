@@ -7,8 +7,8 @@ import pytest
 
 from harness.connections import Connection
 from tests.py.attacks import scene
-from tests.py.attacks.gatekeepers import Gatekeeper
-from tests.py.attacks.people import COOKIE, SHARED, Guest, secret_of
+from tests.py.attacks.attacked import Gatekeeper
+from tests.py.attacks.guests import COOKIE, SHARED, Guest, secret_of
 from tests.py.attacks.recorder import Recorder
 
 _HERE = "/v1/sessions/s1/shapes/session_todos?offset=-1"

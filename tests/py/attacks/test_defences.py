@@ -23,9 +23,9 @@ from tests.py.attacks import (
 )
 from tests.py.attacks.canonical import Canon
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import KEEP_NOTHING, running_here
+from tests.py.attacks.attacked import KEEP_NOTHING, running_here
 from tests.py.attacks.hostile import corpus
-from tests.py.attacks.people import Guest
+from tests.py.attacks.guests import Guest
 from tests.py.attacks.recorder import Recorder
 from tests.py.attacks.scene import ACCOUNT, OTHER
 from tests.py.attacks.striking import Stage

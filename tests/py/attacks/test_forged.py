@@ -21,7 +21,7 @@ from tests.py.attacks.credentials import (
     parts_of,
     unsigned,
 )
-from tests.py.attacks.gatekeepers import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
+from tests.py.attacks.attacked import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
 from tests.py.attacks.striking import Stage
 
 Forge = Callable[[Issuer], str]

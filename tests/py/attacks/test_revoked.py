@@ -7,8 +7,8 @@ import pytest
 
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
-from tests.py.attacks.gatekeepers import Gatekeeper
-from tests.py.attacks.people import (
+from tests.py.attacks.attacked import Gatekeeper
+from tests.py.attacks.guests import (
     COOKIE,
     PATIENCE_S,
     Guest,

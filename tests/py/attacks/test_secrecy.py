@@ -9,9 +9,9 @@ import pytest
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
+from tests.py.attacks.attacked import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
 from tests.py.attacks.hostile import corpus
-from tests.py.attacks.people import COOKIE, Guest
+from tests.py.attacks.guests import COOKIE, Guest
 from tests.py.attacks.recorder import Recorder
 from tests.py.attacks.striking import Stage
 from tests.py.electric.electrics import SECRET, Electric

@@ -9,8 +9,8 @@ import pytest
 
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
-from tests.py.attacks.gatekeepers import Gatekeeper
-from tests.py.attacks.people import COOKIE, ORIGIN, Guest, secret_of
+from tests.py.attacks.attacked import Gatekeeper
+from tests.py.attacks.guests import COOKIE, ORIGIN, Guest, secret_of
 
 _LET_IN = [
     {"sec-fetch-site": "same-origin"},

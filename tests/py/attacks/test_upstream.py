@@ -9,7 +9,7 @@ import pytest
 
 from tests.py.attacks import scene
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import Gatekeeper, running
+from tests.py.attacks.attacked import Gatekeeper, running
 from tests.py.attacks.recorder import Recorder
 from tests.py.electric.electrics import SECRET
 

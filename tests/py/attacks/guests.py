@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
-from tests.py.attacks.gatekeepers import Gatekeeper
+from tests.py.attacks.attacked import Gatekeeper
 from tests.py.waiting import wait_until
 
 How = Literal["jwt", "cookie", "jwt token", "cookie token"]
