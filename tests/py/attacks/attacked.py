@@ -30,6 +30,9 @@ from tests.py.waiting import wait_until
 TOKEN_SECRET = b"key-of-tests-number-one-32-bytes"
 TOKEN_KEY = encoded(TOKEN_SECRET)
 
+LONG_POLL_S = 4
+"""How long Electric holds a poll here."""
+
 KEEP_NOTHING = {"SESSIONBASE_CACHE_BYTES": "0"}
 """The setting of a gatekeeper that asks Electric each time."""
 

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 from harness.connections import Connection, Server, connect
 from tests.py.attacks import scene, wire
-from tests.py.attacks.canonical import Canon, Definition, NotCanonicalError, definition
 from tests.py.attacks.attacked import Gatekeeper
+from tests.py.attacks.canonical import Canon, Definition, NotCanonicalError, definition
 from tests.py.attacks.hostile import Attack
 from tests.py.attacks.recorder import Recorder
 
@@ -20,7 +20,7 @@ _BY_ELECTRIC = {200, 304, 409}
 """Statuses with which Electric may have been asked."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Stage:
     """A gatekeeper, what is behind it, and the names that attacks are filled in with."""
 

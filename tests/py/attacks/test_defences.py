@@ -15,17 +15,18 @@ import pytest
 from tests.py.attacks import (
     test_cache_crossing,
     test_forged,
+    test_leaving,
     test_revoked,
     test_same_answers,
     test_signed_in,
     test_upstream,
     weakening,
 )
+from tests.py.attacks.attacked import KEEP_NOTHING, running_here
 from tests.py.attacks.canonical import Canon
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.attacked import KEEP_NOTHING, running_here
-from tests.py.attacks.hostile import corpus
 from tests.py.attacks.guests import Guest
+from tests.py.attacks.hostile import corpus
 from tests.py.attacks.recorder import Recorder
 from tests.py.attacks.scene import ACCOUNT, OTHER
 from tests.py.attacks.striking import Stage
@@ -121,6 +122,10 @@ def _delivered(stage: Stage) -> None:
             )
 
 
+def _left(stage: Stage) -> None:
+    test_leaving.test_a_poll_that_nobody_waits_for_any_more_is_given_up(stage, stage.recorder)
+
+
 def _rows(stage: Stage) -> None:
     """Look for rows of others only, for there is much else to be found."""
     for attack in corpus():
@@ -147,6 +152,7 @@ _DEFENCES: dict[weakening.TakeOut, Finder] = {
     weakening.deliver_unchecked: _delivered,
     weakening.let_any_page_write: _other_pages,
     weakening.take_the_last_cookie: _odd_cookies,
+    weakening.keep_what_nobody_waits_for: _left,
     weakening.follow_redirects: _bad_upstream,
     weakening.act_as_nobody_in_particular: _foreign,
     weakening.verify_no_signature_of_shape_tokens: _forged("spoiled"),

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.py.attacks import scene, wire
+from tests.py.attacks.attacked import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
 from tests.py.attacks.credentials import (
     ABSENT,
     Issuer,
@@ -21,7 +22,6 @@ from tests.py.attacks.credentials import (
     parts_of,
     unsigned,
 )
-from tests.py.attacks.attacked import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
 from tests.py.attacks.striking import Stage
 
 Forge = Callable[[Issuer], str]

@@ -1,8 +1,10 @@
 """Clients that leave: what only they used is freed."""
 
 from contextlib import ExitStack
+from time import monotonic
 
 from tests.py.attacks import wire
+from tests.py.attacks.attacked import LONG_POLL_S
 from tests.py.attacks.recorder import Recorder
 from tests.py.attacks.striking import Stage
 from tests.py.waiting import wait_until
@@ -35,6 +37,8 @@ def test_a_poll_that_nobody_waits_for_any_more_is_given_up(
             connection.send(_request(stage, end))
         wait_until(lambda: recorder.count > since)
         assert recorder.connections <= before + 1, "twenty polls of one place are one poll"
-    # Electric's poll would last longer; its connection is closed, for an answer is still to come.
+    left_at = monotonic()
+    # The connection is closed, for an answer is still to come on it.
     wait_until(lambda: recorder.connections < max(before, 1))
+    assert monotonic() - left_at < LONG_POLL_S / 2, "Electric's poll was waited for"
     assert recorder.count == since + 1

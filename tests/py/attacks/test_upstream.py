@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.py.attacks import scene
-from tests.py.attacks.credentials import Issuer
 from tests.py.attacks.attacked import Gatekeeper, running
+from tests.py.attacks.credentials import Issuer
 from tests.py.attacks.recorder import Recorder
 from tests.py.electric.electrics import SECRET
 

@@ -184,6 +184,11 @@ def keep_by_table(patch: Patch) -> None:
     patch.setattr(cache.Cache, "put", kept)
 
 
+def keep_what_nobody_waits_for(patch: Patch) -> None:
+    """Leave a request to Electric under way when all who followed it have left."""
+    patch.setattr(upstream.Upstream, "_abandon", lambda *_: None)
+
+
 def follow_redirects(patch: Patch) -> None:
     """Go where Electric sends one."""
     get = aiohttp.ClientSession.get
