@@ -126,16 +126,19 @@ class Exchange:
         future.add_done_callback(self._waiting.discard)
         return future
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """Give the pieces, those that are there and those that come. Ends early if it failed."""
+    async def body(self, gone: asyncio.Future[None]) -> AsyncIterator[bytes]:
+        """Give the pieces, those that are there and those that come.
+
+        Ends early if it failed, and once nobody is there any more to take them.
+        """
         place = 0
-        while True:
-            while place < len(self.pieces):
+        while not gone.done():
+            while not gone.done() and place < len(self.pieces):
                 yield self.pieces[place]
                 place += 1
             if self.is_complete or self._failure:
                 return
-            await self.news()
+            await asyncio.wait([self.news(), gone], return_when=asyncio.FIRST_COMPLETED)
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, set()

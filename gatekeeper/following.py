@@ -61,6 +61,14 @@ class LogResponse(Response):
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Wait for the answer if need be, then give it."""
+        gone = asyncio.create_task(_left(receive))
+        try:
+            with suppress(_Gone):
+                await self._answer(gone, send)
+        finally:
+            gone.cancel()
+
+    async def _answer(self, gone: asyncio.Task[None], send: Send) -> None:
         following = self.following
         parts, claim = following.parts, following.claim
         with ExitStack() as stack:
@@ -72,11 +80,9 @@ class LogResponse(Response):
                     stack.enter_context(parts.limits.stream(claim.account_id))
                     stack.enter_context(parts.metrics.held.labels("poll").track_inprogress())
                 revoked = stack.enter_context(parts.revocations.watch(claim))
-                if not await _begun(exchange, claim, revoked, receive):
-                    return
+                await _wait(exchange, claim, revoked, gone)
             await following.require_unrevoked()
-            with suppress(_Gone):
-                await _give(exchange, following.if_none_match, send)
+            await _give(exchange, following.if_none_match, gone, send)
 
 
 class EventsResponse(Response):
@@ -132,36 +138,31 @@ class EventsResponse(Response):
         await send(_END)
 
 
-async def _begun(
-    exchange: Exchange, claim: Claim, revoked: asyncio.Event, receive: Receive
-) -> bool:
-    """Wait for the head of an answer. False: the client has left.
+async def _wait(
+    exchange: Exchange, claim: Claim, revoked: asyncio.Event, gone: asyncio.Task[None]
+) -> None:
+    """Wait for the head of an answer, or until what was claimed is revoked or runs out.
 
-    Raises Refusal: what Electric's failure is answered with; 401 if it was revoked or ran out.
+    Raises _Gone if the client leaves before.
     """
-    gone: asyncio.Future[Any] = asyncio.create_task(_left(receive))
-    ended: asyncio.Future[Any] = asyncio.create_task(revoked.wait())
+    ended = asyncio.create_task(revoked.wait())
     try:
         while exchange.head is None and exchange.failure is None:
-            news: asyncio.Future[Any] = exchange.news()
-            await asyncio.wait(
-                [news, gone, ended],
-                timeout=claim.expires_at - time(),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            waits: list[asyncio.Future[Any]] = [exchange.news(), gone, ended]
+            timeout = claim.expires_at - time()
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
-                return False
+                raise _Gone
             if ended.done() or time() >= claim.expires_at:
-                # require_unrevoked says which.
-                return True
+                return
     finally:
-        gone.cancel()
         ended.cancel()
-    return True
 
 
-async def _give(exchange: Exchange, if_none_match: str, send: Send) -> None:
-    """Give the answer. Raises Refusal if there is none."""
+async def _give(
+    exchange: Exchange, if_none_match: str, gone: asyncio.Task[None], send: Send
+) -> None:
+    """Give the answer. Raises Refusal if there is none, _Gone if the client leaves."""
     if exchange.failure and not exchange.pieces:
         raise exchange.failure
     head = exchange.head
@@ -176,8 +177,10 @@ async def _give(exchange: Exchange, if_none_match: str, send: Send) -> None:
         await _send_whole(send, head, exchange.pieces)
     else:
         await send(_start(head, head.status, []))
-        async for piece in exchange.body():
+        async for piece in exchange.body(gone):
             await _send_piece(send, piece)
+        if gone.done():
+            raise _Gone
         if exchange.is_complete:
             # Otherwise the server cuts the connection, so that nobody takes it for whole.
             await send(_END)

@@ -50,7 +50,9 @@ def describe(functions: Functions, catalog: Catalog) -> dict[str, Any]:
         if called is not None:
             document["paths"][f"/rpc/{function.name}"] = {"post": _operation(called, catalog)}
             schemas |= _arguments(called)
-    schemas |= {name: _row(rows) for name, rows in catalog.relations.items()}
+    # Also of those that are called by a route of their own.
+    results = {function.result for function in catalog.functions.values()}
+    schemas |= {name: _row(catalog.relations[name]) for name in results & catalog.relations.keys()}
     return document
 
 

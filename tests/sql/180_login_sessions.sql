@@ -1,6 +1,6 @@
 -- Login sessions: begun, used, replaced, ended by time and by somebody. What several do at once is in tests/py/login_sessions/.
 begin;
-select plan(63);
+select plan(64);
 
 select tests.cast_personas();
 insert into auth.identities (issuer, subject, account_id)
@@ -143,6 +143,7 @@ select is((select count(*) from auth.rotate_login_session(pg_temp.hash_of('new')
 select is(pg_temp.used('new', 100, 0), 'owner', 'so that it is not due either');
 select pg_temp.wait_for('new', '31 s');
 select is(pg_temp.used('new', 100, 0), 'owner, due', 'later it is');
+select is((select count(*) from auth.rotate_login_session(pg_temp.hash_of('old'), pg_temp.hash_of('stolen'), 30)), 0::bigint, 'but not for who has the old one');
 select is(pg_temp.used('old'), 'nobody', 'and the old one is not good any more');
 select is((pg_temp.session_of('old')).revoked_why, 'old secret used', 'whoever comes with it then ends the login session');
 select is(pg_temp.used('new'), 'nobody', 'for the new one too');

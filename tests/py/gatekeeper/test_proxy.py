@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from threading import Timer
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -14,12 +16,17 @@ from tests.py.electric.electrics import Electric, stand_in
 from tests.py.gatekeeper.gatekeepers import running
 from tests.py.gatekeeper.personas import DISABLED, OWNER, SHARED, STRANGER, VIEWER, cast
 from tests.py.gatekeeper.upstreams import HANDLE
+from tests.py.waiting import wait_until
 
 Clients = dict[str, httpx.Client]
 
 _PEOPLE = {"owner": OWNER, "viewer": VIEWER, "stranger": STRANGER, "disabled": DISABLED}
 _TODOS = f"/v1/sessions/{quote(SHARED, safe='')}/shapes/session_todos"
 _TODO = "insert into app.todos (account_id, id, session_id, body) values (%s, %s, %s, %s)"
+_MEMBER = """
+    insert into app.session_members (account_id, session_id, member_account_id, role)
+    values (%s, %s, %s, 'viewer')
+"""
 _TABLE = [
     ("table", "app.todos"),
     ("where", "session_id = $2 and account_id = $1"),
@@ -225,6 +232,39 @@ def test_a_live_poll_brings_what_is_written(people: Clients, writer: Connection)
         seen += [row["id"] for row in rows(answer)]
         query = next_query(answer, live="true", cursor=answer.headers["electric-cursor"])
     assert answer.headers["electric-up-to-date"] == ""
+
+
+@pytest.mark.parametrize("more", [{}, {"live_sse": "true"}])
+def test_who_is_no_member_any_more_is_told_at_once(
+    people: Clients, writer: Connection, more: dict[str, str]
+) -> None:
+    headers = bearer(people["viewer"])
+    query = {"offset": "-1", "owner": str(OWNER)}
+    first = people["viewer"].get(_TODOS, params=query)
+    live = next_query(first, live="true", **more)
+    while "electric-up-to-date" not in first.headers:
+        first = people["viewer"].get("/v1/shape", params=next_query(first), headers=headers)
+        live = next_query(first, live="true", **more)
+    member = [OWNER, SHARED, VIEWER]
+    begun = monotonic()
+    timer = Timer(0.5, lambda: remove(writer, member))
+    timer.start()
+    answer = people["viewer"].get("/v1/shape", params=live, headers=headers)
+    assert 0.4 < monotonic() - begun < 1.5
+    assert answer.status_code == (200 if more else 401)
+    again = people["viewer"].get("/v1/shape", params=live, headers=headers)
+    assert (again.status_code, again.json()["error"]["code"]) == (401, "token_invalid")
+    assert order(people["viewer"]).status_code == 403
+    timer.join()
+    writer.execute(_MEMBER, member)
+    # For a second after it, what was issued since is not told from what was issued before.
+    wait_until(lambda: people["viewer"].get(_TODOS, params=query).is_success)
+
+
+def remove(writer: Connection, member: list[object]) -> None:
+    """Take somebody out of a session."""
+    where = "account_id = %s and session_id = %s and member_account_id = %s"
+    writer.execute(f"delete from app.session_members where {where}".encode(), member)
 
 
 def test_nobody_else_may_keep_an_answer(people: Clients) -> None:

@@ -321,10 +321,12 @@ def test_nobody_is_told_the_secret_when_electric_is_gone(
 ) -> None:
     gatekeeper = start()
 
-    async def cut(_: Asked, writer: Writer) -> None:
-        writer.transport.abort()
+    async def nonsense(_: Asked, writer: Writer) -> None:
+        # Of what aiohttp then raises, the text has the address in it.
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: nonsense\r\n\r\n")
+        await writer.drain()
 
-    behind.answer = cut
+    behind.answer = nonsense
     with gatekeeper.client() as client:
         answer = client.get(_SHAPE, params={"offset": "-1"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -345,6 +347,21 @@ def test_an_answer_that_breaks_off_is_not_taken_for_whole(
     behind.answer = half
     with pytest.raises(httpx.RemoteProtocolError):
         ask.get(_SHAPE, params={"offset": "-1"})
+
+
+def test_who_leaves_in_the_middle_of_an_answer_ends_the_request(
+    start: Made, behind: Upstream
+) -> None:
+    async def endless(_: Asked, writer: Writer) -> None:
+        await give(writer, b"[", content_length="1000")
+        await asyncio.Event().wait()
+
+    behind.answer = endless
+    with start().client() as client:
+        with client.stream("GET", _SHAPE, params={"offset": "-1"}) as opened:
+            assert next(opened.iter_raw(1)) == b"["
+            assert behind.left == 0
+        wait_until(lambda: behind.left == 1)
 
 
 def test_an_answer_that_is_too_large_is_cut_off(start: Made, behind: Upstream) -> None:
@@ -376,7 +393,8 @@ def test_a_slow_client_slows_no_other(start: Made, behind: Upstream) -> None:
 
 def test_too_much_under_way_begins_nothing_new(start: Made, behind: Upstream) -> None:
     async def large(_: Asked, writer: Writer) -> None:
-        await give(writer, b"x" * 8_000_000)
+        # More than sockets take by themselves.
+        await give(writer, b"x" * 30_000_000)
 
     behind.answer = large
     gatekeeper = start(cache_bytes=0, buffer_bytes=4_000_000)

@@ -109,7 +109,7 @@ def _unsigned() -> str:
         signed({"exp": None}),
         signed({"jti": None}),
         signed({"sub": "nobody"}),
-        signed({"nbf": int(time()) + 60}),
+        signed({"nbf": int(time()) + 36_000}),
         signed({"def": None}),
         signed({"def": {"table": "app.todos"}}),
         signed({"asked_at": None}),

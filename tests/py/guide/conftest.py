@@ -33,6 +33,14 @@ _SIGN_IN = """
 """
 
 
+def seed(server: Server) -> None:
+    """Fill a migrated database as the guide's reader has it."""
+    import_folder(server, ImportRequest(EXAMPLES, None), lambda *_: None)
+    with connect(server, "test") as connection:
+        connection.execute("insert into app.accounts (id, name) values (%s, 'friend')", [FRIEND])
+        connection.execute(_SIGN_IN, {"account": ACCOUNT})
+
+
 @pytest.fixture
 def seeded(databases: Databases) -> Iterator[Seeded]:
     """Make databases as the README's first command leaves them: for a superuser, for a login."""
@@ -41,12 +49,7 @@ def seeded(databases: Databases) -> Iterator[Seeded]:
 
         def make() -> tuple[Server, Server]:
             server = stack.enter_context(databases.migrated())
-            import_folder(server, ImportRequest(EXAMPLES, None), lambda *_: None)
-            with connect(server, "test") as connection:
-                connection.execute(
-                    "insert into app.accounts (id, name) values (%s, 'friend')", [FRIEND]
-                )
-                connection.execute(_SIGN_IN, {"account": ACCOUNT})
+            seed(server)
             return server, as_login(server, login)
 
         yield make
