@@ -162,7 +162,10 @@ class _Keys:
             aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
             session.get(str(self._url), allow_redirects=False) as response,
         ):
-            body = await response.content.read(_LONGEST_JWKS + 1)
+            body = b""
+            # One read gives what has come so far, which may be a part of it.
+            while len(body) <= _LONGEST_JWKS and (more := await response.content.readany()):
+                body += more
             if response.status != 200 or len(body) > _LONGEST_JWKS:  # noqa: PLR2004 - HTTP's
                 raise ValueError("no key set")
             return body

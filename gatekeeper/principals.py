@@ -1,5 +1,6 @@
 """Who asks: the one account, the bearer of a JWT, or a login session."""
 
+import re
 from dataclasses import dataclass, replace
 from time import time
 from typing import Literal
@@ -18,6 +19,7 @@ COOKIE = "__Host-sessionbase"
 Kind = Literal["single", "jwt", "login_session"]
 
 _HOUR = 3600.0
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,19 @@ async def principal_of(request: Request) -> Principal:
 
 
 def bearer_of(request: Request) -> str | None:
-    """Return the token of the header Authorization. Raises Refusal (400) if it has another form."""
+    """Return the token of the header Authorization.
+
+    Raises Refusal: 400 if the header has another form, 401 for what is spelled as no token is.
+    """
     given = request.headers.getlist("authorization")
     if not given:
         return None
     scheme, _, token = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not token or " " in token:
         raise bad_request("The header Authorization must be one Bearer token.")
+    if not _TOKEN.fullmatch(token):
+        # Who reads tokens takes padding too, and then one token has several spellings.
+        raise not_signed_in("token_invalid", "The token is not valid here.")
     return token
 
 

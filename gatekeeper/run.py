@@ -80,6 +80,9 @@ def serve(server: Server, settings: GatekeeperSettings, tell: Tell) -> None:
     with suppress(KeyboardInterrupt), listening(settings) as listener:
         _tell_mode(settings, tell)
         host, port = listener.getsockname()[:2]
+        if settings.gatekeeper_processes == 1:
+            # Who is told the address may come before there is anybody to answer.
+            listener.listen(_BACKLOG)
         tell(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         if settings.gatekeeper_processes == 1:
             serve_socket(server, settings, listener)

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.connections import Connection, Server, connect
+from harness.connections import Connection, connect
 from harness.testing.servers import Databases
+from tests.py.attacks.attacked import KEEP_NOTHING, LONG_POLL_S, Gatekeeper, running
 from tests.py.attacks.canonical import Canon
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import KEEP_NOTHING, Gatekeeper, running
 from tests.py.attacks.recorder import Recorder, recording
 from tests.py.attacks.scene import set_scene
 from tests.py.attacks.striking import Stage
 from tests.py.electric.electrics import SECRET, Electric, stand_in
 
-_LONG_POLL_S = 4
 _KEEP_ALIVE_S = 1
 _SSE_S = 20
 
@@ -29,7 +28,7 @@ def attacked_electric(databases: Databases) -> Iterator[Electric]:
     with databases.migrated() as server:
         with connect(server, "test") as connection:
             set_scene(connection)
-        with stand_in(server, _LONG_POLL_S, _KEEP_ALIVE_S, _SSE_S) as electric:
+        with stand_in(server, LONG_POLL_S, _KEEP_ALIVE_S, _SSE_S) as electric:
             yield electric
 
 
@@ -63,9 +62,7 @@ def environment(attacked_electric: Electric, recorder: Recorder) -> dict[str, st
 
 
 @pytest.fixture(scope="package")
-def gatekeeper(
-    folder: Path, issuer: Issuer, environment: dict[str, str]
-) -> Iterator[Gatekeeper]:
+def gatekeeper(folder: Path, issuer: Issuer, environment: dict[str, str]) -> Iterator[Gatekeeper]:
     """Return a gatekeeper in a process of its own."""
     with running(folder, issuer, environment) as gatekeeper:
         yield gatekeeper

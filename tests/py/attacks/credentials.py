@@ -39,15 +39,21 @@ class Issuer:
 
     def pem(self, kid: str) -> bytes:
         """Return a public key as text, which a confused verifier takes for a shared secret."""
-        return self.keys[kid].public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        return (
+            self.keys[kid]
+            .public_key()
+            .public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
         )
 
     def token(
         self, subject: str, header: Claims | None = None, kid: str = "one", **claims: object
     ) -> str:
         """Sign a token. A claim or header that is ABSENT is left out."""
-        return self.signed(self.keys[kid], good_claims(subject) | claims, {"kid": kid, **(header or {})})
+        return self.signed(
+            self.keys[kid], good_claims(subject) | claims, {"kid": kid, **(header or {})}
+        )
 
     def signed(self, key: rsa.RSAPrivateKey, claims: Claims, header: Claims) -> str:
         """Sign a token with any key, as RS256 whatever its header says."""
@@ -83,7 +89,7 @@ def unsigned(header: Claims, claims: Claims) -> str:
 
 
 def hmac_signed(secret: bytes, header: Claims, claims: Claims) -> str:
-    """Sign a token with HS256, HS384 or HS512, as its header says; HS256 if it says anything else."""
+    """Sign a token with HS256, HS384 or HS512, as its header says; else with HS256."""
     digest = {"HS384": hashlib.sha384, "HS512": hashlib.sha512}.get(
         str(header.get("alg")), hashlib.sha256
     )

@@ -35,14 +35,24 @@ _PLACES = (
 )
 _MARK = "mark-{0}-{1}-"
 _ROWS = (
-    "insert into app.sessions (account_id, id, cwd) values (%(account)s, %(session)s, %(mark)s)",
-    "insert into app.chat_threads (account_id, id, session_id, mode, title, status) values "
-    "(%(account)s, %(session)s || '-thread', %(session)s, 'session', %(mark)s, 'archived')",
-    "insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content) "
-    "values (%(account)s, %(session)s, %(session)s, %(session)s || '-thread', 'session', 'user', "
-    "%(mark)s)",
-    "insert into app.todos (account_id, id, session_id, body) "
-    "values (%(account)s, %(session)s, %(session)s, %(mark)s)",
+    """
+    insert into app.sessions (account_id, id, cwd)
+    values (%(account)s, %(session)s, %(mark)s)
+    """,
+    """
+    insert into app.chat_threads (account_id, id, session_id, mode, title, status)
+    values (%(account)s, %(session)s || '-thread', %(session)s, 'session', %(mark)s, 'archived')
+    """,
+    """
+    insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content)
+    values (
+        %(account)s, %(session)s, %(session)s, %(session)s || '-thread', 'session', 'user', %(mark)s
+    )
+    """,
+    """
+    insert into app.todos (account_id, id, session_id, body)
+    values (%(account)s, %(session)s, %(session)s, %(mark)s)
+    """,
 )
 
 

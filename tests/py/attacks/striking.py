@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 from harness.connections import Connection, Server, connect
 from tests.py.attacks import scene, wire
+from tests.py.attacks.attacked import Gatekeeper
 from tests.py.attacks.canonical import Canon, Definition, NotCanonicalError, definition
-from tests.py.attacks.gatekeepers import Gatekeeper
 from tests.py.attacks.hostile import Attack
 from tests.py.attacks.recorder import Recorder
 
@@ -20,7 +20,7 @@ _BY_ELECTRIC = {200, 304, 409}
 """Statuses with which Electric may have been asked."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Stage:
     """A gatekeeper, what is behind it, and the names that attacks are filled in with."""
 
@@ -200,9 +200,7 @@ class Stage:
     def handle(self, token: str) -> str:
         """Begin a shape, and return the handle of it."""
         with self.gatekeeper.client() as client:
-            answer = client.get(
-                "/v1/shape?offset=-1", headers={"authorization": f"Bearer {token}"}
-            )
+            answer = client.get("/v1/shape?offset=-1", headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 200, answer.text
         return str(answer.headers["electric-handle"])
 

@@ -7,8 +7,8 @@ import pytest
 
 from harness.connections import Connection
 from tests.py.attacks import scene
-from tests.py.attacks.gatekeepers import Gatekeeper
-from tests.py.attacks.people import COOKIE, SHARED, Guest, secret_of
+from tests.py.attacks.attacked import Gatekeeper
+from tests.py.attacks.guests import COOKIE, SHARED, Guest, secret_of
 from tests.py.attacks.recorder import Recorder
 
 _HERE = "/v1/sessions/s1/shapes/session_todos?offset=-1"
@@ -45,7 +45,7 @@ def test_a_tag_of_anothers_answer_says_nothing(
     probed = attacker.get(_HERE, headers={"if-none-match": tag})
     assert probed.status_code == 200
     assert probed.content == own.content
-    for known in (own.headers["etag"], f'{tag}, {own.headers["etag"]}'):
+    for known in (own.headers["etag"], f"{tag}, {own.headers['etag']}"):
         kept = attacker.get(_HERE, headers={"if-none-match": known})
         assert kept.status_code == 304
         assert kept.content == b""

@@ -8,7 +8,9 @@ import pytest
 from tests.py.attacks.canonical import Canon, Definition, NotCanonicalError
 
 _CANON = Canon("127.0.0.1:3000", "the-secret")
-_WANTED = Definition("app.todos", "session_id = $2 and account_id = $1", ("a1", "s 1"), ("id", "body"))
+_WANTED = Definition(
+    "app.todos", "session_id = $2 and account_id = $1", ("a1", "s 1"), ("id", "body")
+)
 _QUERY = {
     "columns": '"id","body"',
     "log": "full",

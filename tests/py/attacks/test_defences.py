@@ -15,13 +15,17 @@ import pytest
 from tests.py.attacks import (
     test_cache_crossing,
     test_forged,
+    test_leaving,
+    test_revoked,
     test_same_answers,
+    test_signed_in,
     test_upstream,
     weakening,
 )
+from tests.py.attacks.attacked import KEEP_NOTHING, running_here
 from tests.py.attacks.canonical import Canon
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import KEEP_NOTHING, running_here
+from tests.py.attacks.guests import Guest
 from tests.py.attacks.hostile import corpus
 from tests.py.attacks.recorder import Recorder
 from tests.py.attacks.scene import ACCOUNT, OTHER
@@ -86,6 +90,50 @@ def _bad_upstream(stage: Stage) -> None:
             stage.recorder.canned = None
 
 
+def _other_pages(stage: Stage) -> None:
+    with stage.database() as writer, stage.gatekeeper.client() as client:
+        guest = Guest(stage.gatekeeper).enter(writer)
+        for method, path in test_signed_in.WRITES:
+            test_signed_in.test_another_sites_page_writes_nothing(
+                method, path, {"sec-fetch-site": "cross-site"}, client, guest
+            )
+
+
+def _odd_cookies(stage: Stage) -> None:
+    with stage.database() as writer:
+        guest = Guest(stage.gatekeeper).enter(writer)
+        for cookie in test_signed_in.ODD_COOKIES:
+            test_signed_in.test_a_cookie_that_is_not_exactly_ours_is_none(cookie, guest)
+
+
+def _held(stage: Stage) -> None:
+    with stage.database() as writer:
+        for how in ("jwt", "cookie token"):
+            guest = Guest(stage.gatekeeper).enter(writer)
+            test_revoked.test_what_is_held_ends_at_once("", Guest.leave, how, "", guest, writer)
+
+
+def _delivered(stage: Stage) -> None:
+    with stage.database() as writer:
+        for _ in range(5):
+            guest = Guest(stage.gatekeeper).enter(writer)
+            test_revoked.test_a_gatekeeper_that_hears_nothing_asks_before_it_delivers(
+                "jwt token", guest, writer
+            )
+
+
+def _left(stage: Stage) -> None:
+    test_leaving.test_a_poll_that_nobody_waits_for_any_more_is_given_up(stage, stage.recorder)
+
+
+def _rows(stage: Stage) -> None:
+    """Look for rows of others only, for there is much else to be found."""
+    for attack in corpus():
+        if attack.way == 6 and attack.style == "gatekeeper":
+            rows = [fault for fault in stage.strike(attack) if "a row of another" in fault]
+            assert rows == [], attack.name
+
+
 _DEFENCES: dict[weakening.TakeOut, Finder] = {
     weakening.read_leniently: _corpus(1, 3),
     weakening.pass_over_what_is_unknown: _corpus(7, 11),
@@ -99,6 +147,12 @@ _DEFENCES: dict[weakening.TakeOut, Finder] = {
     weakening.take_any_method: _corpus(8),
     weakening.take_the_first_header: _corpus(15),
     weakening.keep_by_table: _crossing,
+    weakening.do_as_published_examples: _rows,
+    weakening.hear_nothing: _held,
+    weakening.deliver_unchecked: _delivered,
+    weakening.let_any_page_write: _other_pages,
+    weakening.take_the_last_cookie: _odd_cookies,
+    weakening.keep_what_nobody_waits_for: _left,
     weakening.follow_redirects: _bad_upstream,
     weakening.act_as_nobody_in_particular: _foreign,
     weakening.verify_no_signature_of_shape_tokens: _forged("spoiled"),
@@ -143,7 +197,6 @@ def test_a_defence_that_is_taken_out_is_missed(
 ) -> None:
     with without(take_out) as stage, pytest.raises(AssertionError) as found:
         _DEFENCES[take_out](stage)
-    print(take_out.__name__, str(found.value)[:600])
     # A gatekeeper that fails would be missed as well, for another reason.
     assert not re.search(r"(status is|assert) 50\d", str(found.value)), found.value
 

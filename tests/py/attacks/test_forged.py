@@ -4,12 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.py.attacks import scene, wire
+from tests.py.attacks.attacked import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
 from tests.py.attacks.credentials import (
     ABSENT,
     Issuer,
@@ -20,7 +22,6 @@ from tests.py.attacks.credentials import (
     parts_of,
     unsigned,
 )
-from tests.py.attacks.gatekeepers import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
 from tests.py.attacks.striking import Stage
 
 Forge = Callable[[Issuer], str]
@@ -30,13 +31,17 @@ _OTHER_KEY = encoded(b"key-of-tests-number-two-32-bytes")
 _FUTURE = int(time.time()) + 3_000
 _NONE = ("none", "None", "NONE", "nOnE", "")
 
+
+def _bare(alg: str, _: Issuer) -> str:
+    return unsigned({"alg": alg, "typ": "JWT", "kid": "one"}, good_claims("attacker")) + "."
+
+
+def _confused(alg: str, issuer: Issuer) -> str:
+    return hmac_signed(issuer.pem("one"), {"alg": alg, "kid": "one"}, good_claims("attacker"))
+
+
 BY_ISSUER: dict[str, Forge] = {
-    **{
-        f"alg {alg!r}, no signature": lambda _, alg=alg: (
-            unsigned({"alg": alg, "typ": "JWT", "kid": "one"}, good_claims("attacker")) + "."
-        )
-        for alg in _NONE
-    },
+    **{f"alg {alg!r}, no signature": partial(_bare, alg) for alg in _NONE},
     "alg none with a good signature": lambda issuer: (
         unsigned({"alg": "none", "kid": "one"}, good_claims("attacker"))
         + "."
@@ -45,9 +50,7 @@ BY_ISSUER: dict[str, Forge] = {
     "no alg": lambda issuer: issuer.token("attacker", {"alg": ABSENT}),
     "alg of a list": lambda issuer: issuer.token("attacker", {"alg": ["RS256"]}),
     **{
-        f"{alg} with the public key as a shared secret": lambda issuer, alg=alg: hmac_signed(
-            issuer.pem("one"), {"alg": alg, "kid": "one"}, good_claims("attacker")
-        )
+        f"{alg} with the public key as a shared secret": partial(_confused, alg)
         for alg in ("HS256", "HS384", "HS512")
     },
     "HS256 with an empty secret": lambda _: hmac_signed(
@@ -110,6 +113,11 @@ BY_ISSUER: dict[str, Forge] = {
 }
 
 
+def _again(token: str, claims: dict[str, object] | None = None, **names: object) -> str:
+    header, known = parts_of(token)
+    return hmac_signed(TOKEN_SECRET, header | names, known | (claims or {}))
+
+
 def _with_claims(**claims: object) -> Spoil:
     """Change claims, and keep the signature of those that were."""
 
@@ -155,7 +163,7 @@ SPOILED: dict[str, Spoil] = {
 }
 
 SIGNED: dict[str, Spoil] = {
-    **{f"alg {alg!r}": lambda token, alg=alg: _again(token, alg=alg) for alg in _NONE},
+    **{f"alg {alg!r}": partial(_again, alg=alg) for alg in _NONE},
     "HS384 with the right key": lambda token: _again(token, alg="HS384"),
     "HS512 with the right key": lambda token: _again(token, alg="HS512"),
     "RS256 in the header": lambda token: _again(token, alg="RS256"),
@@ -181,11 +189,6 @@ SIGNED: dict[str, Spoil] = {
     "with an empty definition": lambda token: _again(token, claims={"def": {}}),
 }
 """Tokens with the right key: what a thief of nothing but another of its tokens might make pass."""
-
-
-def _again(token: str, claims: dict[str, object] | None = None, **names: object) -> str:
-    header, known = parts_of(token)
-    return hmac_signed(TOKEN_SECRET, header | names, known | (claims or {}))
 
 
 def _ask(stage: Stage, target: str, token: str) -> wire.Answer:
@@ -231,9 +234,7 @@ def test_a_forged_token_of_the_issuer_signs_nobody_in(
 
 
 @pytest.mark.parametrize("subject", ["disabled", "nobody", scene.OTHER, "Attacker", "attacker "])
-def test_who_has_no_active_account_gets_nothing(
-    subject: str, stage: Stage, issuer: Issuer
-) -> None:
+def test_who_has_no_active_account_gets_nothing(subject: str, stage: Stage, issuer: Issuer) -> None:
     assert _by_jwt(stage, issuer.token(subject)).status == 403
 
 
@@ -263,7 +264,9 @@ def test_every_part_of_a_definition_is_signed(claim: str, stage: Stage, token: s
 def test_one_kind_of_token_is_not_the_other(stage: Stage, issuer: Issuer, token: str) -> None:
     assert _by_jwt(stage, token).status == 401
     assert _by_shape_token(stage, issuer.token("attacker")).status == 401
-    shaped = issuer.signed(issuer.keys["one"], parts_of(token)[1], {"kid": "one", "typ": "shape+jwt"})
+    shaped = issuer.signed(
+        issuer.keys["one"], parts_of(token)[1], {"kid": "one", "typ": "shape+jwt"}
+    )
     assert _by_shape_token(stage, shaped).status == 401
 
 

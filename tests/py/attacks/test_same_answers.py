@@ -15,7 +15,8 @@ _SHAPES = ("session", "session_todos", "session_messages", "session_uploads", "s
 def _answer(stage: Stage, request: str, body: str = "") -> bytes:
     head = (
         f"{request} HTTP/1.1\r\nHost: {stage.gatekeeper.host}\r\n{stage.names()['auth_jwt']}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
     )
     raw = wire.exchange(stage.gatekeeper.port, (head + body).encode()).raw
     return _OF_THE_MOMENT.sub(b"", raw)

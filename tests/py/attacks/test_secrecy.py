@@ -8,21 +8,20 @@ import pytest
 
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
+from tests.py.attacks.attacked import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import TOKEN_KEY, TOKEN_SECRET, Gatekeeper, running
+from tests.py.attacks.guests import COOKIE, Guest
 from tests.py.attacks.hostile import corpus
-from tests.py.attacks.people import COOKIE, Guest
 from tests.py.attacks.recorder import Recorder
 from tests.py.attacks.striking import Stage
 from tests.py.electric.electrics import SECRET, Electric
+from tests.py.waiting import wait_until
 
 _BROKEN = b"HTTP/1.1 500 Oh\r\ncontent-length: 9\r\nconnection: close\r\n\r\nmark-row-"
 
 
 @pytest.fixture(scope="module")
-def talkative(
-    folder: Path, issuer: Issuer, environment: dict[str, str]
-) -> Iterator[Gatekeeper]:
+def talkative(folder: Path, issuer: Issuer, environment: dict[str, str]) -> Iterator[Gatekeeper]:
     """Return a gatekeeper whose log is of this module alone."""
     with running(folder, issuer, environment) as gatekeeper:
         yield gatekeeper
@@ -42,7 +41,9 @@ def test_nothing_secret_is_told_whatever_happens(
     secret = guest.sign_in()
     held_token = guest.header("cookie token").rpartition(" ")[2]
     _let_everything_fail(own, recorder, secret)
-    wire.exchange(talkative.port, guest.request("cookie", f"Cookie: {COOKIE}={secret}", "offset=-1"))
+    asked = guest.request("cookie", f"Cookie: {COOKIE}={secret}", "offset=-1")
+    # A connection that was cut is found out by who gets it.
+    wait_until(lambda: wire.exchange(talkative.port, asked).status == httpx.codes.OK)
 
     told = talkative.printed() + talkative.figures()
     names = own.names()
@@ -66,6 +67,23 @@ def test_nothing_secret_is_told_whatever_happens(
     assert {what: value for what, value in secrets.items() if value in told} == {}
     assert talkative.printed().count("\n") > 5, "it did log"
     assert "gatekeeper_requests_total" in talkative.figures()
+
+
+def test_what_is_told_would_be_seen(
+    folder: Path, issuer: Issuer, environment: dict[str, str], recorder: Recorder
+) -> None:
+    """With the text of an error in its log, the secret is there, and found."""
+    with running(folder, issuer, environment, "tell_what_failed") as gatekeeper:
+        asked = gatekeeper.shape_token(scene.ACCOUNT, shape="session_todos", session_id="s1")
+        recorder.canned = b"no HTTP\r\n\r\n"
+        try:
+            with gatekeeper.client() as client:
+                client.get(
+                    "/v1/shape?offset=-1", headers={"authorization": f"Bearer {asked['token']}"}
+                )
+        finally:
+            recorder.canned = None
+    assert SECRET in gatekeeper.printed()
 
 
 def _let_everything_fail(stage: Stage, recorder: Recorder, secret: str) -> None:

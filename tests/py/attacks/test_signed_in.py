@@ -9,8 +9,8 @@ import pytest
 
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
-from tests.py.attacks.gatekeepers import Gatekeeper
-from tests.py.attacks.people import COOKIE, ORIGIN, Guest, secret_of
+from tests.py.attacks.attacked import Gatekeeper
+from tests.py.attacks.guests import COOKIE, ORIGIN, Guest, secret_of
 
 _LET_IN = [
     {"sec-fetch-site": "same-origin"},
@@ -38,6 +38,37 @@ _KEPT_OUT = [
     {"referer": f"{ORIGIN}/page"},
     {"host": "chat.example"},
     {"x-forwarded-host": "chat.example", "origin": "https://elsewhere.example"},
+]
+
+ODD_COOKIES = [
+    "{name}={secret}; {name}={secret}",
+    "{name}=x; {name}={secret}",
+    "{name}={secret}; {name}=x",
+    "{name}={secret}\r\nCookie: {name}=x",
+    "{name}=x\r\nCookie: {name}={secret}",
+    '{name}="{secret}"',
+    "{name}={secret}x",
+    "{name}=x{secret}",
+    "{name}={secret}=",
+    "{name}={secret}%00",
+    "{name}={secret},",
+    "{name}=",
+    "{name}",
+    "={secret}",
+    "__host-sessionbase={secret}",
+    "__HOST-SESSIONBASE={secret}",
+    "sessionbase={secret}",
+    "__Host-sessionbase2={secret}",
+    "__Host-sessionbase[]={secret}",
+    "__Secure-sessionbase={secret}",
+    "x={name}={secret}",
+    "{name}={upper}",
+    "{name}={account}",
+    "{name}={half}",
+    "{name}=../../etc/passwd",
+    "{name}=' or true--",
+    "{name}=\xff\xfe",
+    "{name}=" + "x" * 10_000,
 ]
 
 
@@ -165,9 +196,7 @@ def test_what_is_signed_out_is_not_played_again(client: httpx.Client, guest: Gue
 
 
 def _token(client: httpx.Client, guest: Guest, secret: str) -> str:
-    answer = client.post(
-        "/v1/shape-tokens", json=guest.order, headers=_cookie(secret) | _LET_IN[0]
-    )
+    answer = client.post("/v1/shape-tokens", json=guest.order, headers=_cookie(secret) | _LET_IN[0])
     assert answer.is_success, answer.text
     return str(answer.json()["token"])
 
@@ -185,39 +214,7 @@ def test_a_login_session_whose_time_is_over_is_none(
     assert _status(client, secret) == 401
 
 
-@pytest.mark.parametrize(
-    "cookie",
-    [
-        "{name}={secret}; {name}={secret}",
-        "{name}=x; {name}={secret}",
-        "{name}={secret}; {name}=x",
-        "{name}={secret}\r\nCookie: {name}=x",
-        "{name}=x\r\nCookie: {name}={secret}",
-        '{name}="{secret}"',
-        "{name}={secret}x",
-        "{name}=x{secret}",
-        "{name}={secret}=",
-        "{name}={secret}%00",
-        "{name}={secret},",
-        "{name}=",
-        "{name}",
-        "={secret}",
-        "__host-sessionbase={secret}",
-        "__HOST-SESSIONBASE={secret}",
-        "sessionbase={secret}",
-        "__Host-sessionbase2={secret}",
-        "__Host-sessionbase[]={secret}",
-        "__Secure-sessionbase={secret}",
-        "x={name}={secret}",
-        "{name}={upper}",
-        "{name}={account}",
-        "{name}={half}",
-        "{name}=../../etc/passwd",
-        "{name}=' or true--",
-        "{name}=\xff\xfe",
-        "{name}=" + "x" * 10_000,
-    ],
-)
+@pytest.mark.parametrize("cookie", ODD_COOKIES)
 def test_a_cookie_that_is_not_exactly_ours_is_none(cookie: str, guest: Guest) -> None:
     secret = guest.sign_in()
     names = {
@@ -272,7 +269,7 @@ def _write(
     return client.request(method, path, headers=headers, json=order).status_code
 
 
-_WRITES = [
+WRITES = [
     ("POST", "/v1/shape-tokens"),
     ("DELETE", "/auth/session"),
     ("DELETE", "/auth/sessions"),
@@ -281,7 +278,7 @@ _WRITES = [
 
 
 @pytest.mark.parametrize("headers", _KEPT_OUT, ids=str)
-@pytest.mark.parametrize(("method", "path"), _WRITES)
+@pytest.mark.parametrize(("method", "path"), WRITES)
 def test_another_sites_page_writes_nothing(
     method: str, path: str, headers: dict[str, str], client: httpx.Client, guest: Guest
 ) -> None:
@@ -291,7 +288,7 @@ def test_another_sites_page_writes_nothing(
 
 
 @pytest.mark.parametrize("headers", _LET_IN, ids=str)
-@pytest.mark.parametrize(("method", "path"), _WRITES[:3])
+@pytest.mark.parametrize(("method", "path"), WRITES[:3])
 def test_ones_own_page_writes(
     method: str, path: str, headers: dict[str, str], client: httpx.Client, guest: Guest
 ) -> None:

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.py.attacks import scene
+from tests.py.attacks.attacked import Gatekeeper, running
 from tests.py.attacks.credentials import Issuer
-from tests.py.attacks.gatekeepers import Gatekeeper, running
 from tests.py.attacks.recorder import Recorder
 from tests.py.electric.electrics import SECRET
 
@@ -58,9 +58,7 @@ def _fresh(
 
 
 @pytest.fixture(scope="module")
-def shaped(
-    folder: Path, issuer: Issuer, environment: dict[str, str]
-) -> Iterator[httpx.Client]:
+def shaped(folder: Path, issuer: Issuer, environment: dict[str, str]) -> Iterator[httpx.Client]:
     """Return a client with a shape token, on a gatekeeper that has nothing in its cache."""
     with _fresh(folder, issuer, environment) as (_, client):
         yield client
@@ -103,7 +101,7 @@ def test_of_headers_only_those_that_are_known_come_back(
         b"HTTP/1.1 200 OK\r\n" + _PARTS + b"set-cookie: a=b\r\naccess-control-allow-origin: *\r\n"
         b"electric-server: ElectricSQL/9\r\nx-request-id: theirs\r\nserver: bandit\r\n"
         b"cache-control: public, max-age=604800\r\nelectric-internal-known-error: x\r\n"
-        b"x-anything: x\r\nvary: accept-encoding\r\netag: \"1-1700000000000000:-1:0_inf\"\r\n\r\n[]"
+        b'x-anything: x\r\nvary: accept-encoding\r\netag: "1-1700000000000000:-1:0_inf"\r\n\r\n[]'
     )
     answer = shaped.get("/v1/shape?offset=-1&cache-buster=1234567890123-a")
     assert answer.status_code == 200

@@ -1,5 +1,6 @@
 """The gatekeeper's defences, and how each is taken out."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+import aiohttp
 import jwt
 import msgspec
 import pytest
@@ -15,6 +17,7 @@ from starlette.requests import Request
 
 from gatekeeper import (
     cache,
+    csrf,
     electric,
     exchanges,
     following,
@@ -22,16 +25,26 @@ from gatekeeper import (
     principals,
     proxy,
     queries,
+    revocations,
     shapes,
+    signing_in,
     tokens,
     upstream,
 )
+from gatekeeper.errors import unavailable
+from gatekeeper.logs import LOG
 
 Patch = pytest.MonkeyPatch
 TakeOut = Callable[[Patch], None]
 
 _ANYTHING = re.compile(r"(?s).*")
 _request: ContextVar[Request] = ContextVar("request")
+
+
+def do_as_published_examples(patch: Patch) -> None:
+    """Compare all but params, and send on what the client sent."""
+    compare_all_but_params(patch)
+    forward_the_query(patch)
 
 
 def read_leniently(patch: Patch) -> None:
@@ -82,7 +95,8 @@ def forward_the_query(patch: Patch) -> None:
     """Ask Electric with what the client sent behind what was claimed, as published examples do."""
 
     def query(protocol: queries.Protocol) -> bytes:
-        return shapes.protocol_query(protocol) + b"&" + _request.get().scope["query_string"]
+        given: bytes = _request.get().scope["query_string"]
+        return shapes.protocol_query(protocol) + b"&" + given
 
     _remember_requests(patch)
     patch.setattr(upstream, "protocol_query", query)
@@ -93,9 +107,9 @@ def forward_the_headers(patch: Patch) -> None:
     ask = electric.Electric.ask
 
     async def with_headers(self: electric.Electric, query: bytes, accept: str) -> electric.Reply:
-        session = self._session  # noqa: SLF001
+        session = self._session
         assert session
-        session.headers.update(  # type: ignore[attr-defined]
+        session.headers.update(
             {k: v for k, v in _request.get().headers.items() if k not in {"host", "connection"}}
         )
         return await ask(self, query, accept)
@@ -170,14 +184,19 @@ def keep_by_table(patch: Patch) -> None:
     patch.setattr(cache.Cache, "put", kept)
 
 
+def keep_what_nobody_waits_for(patch: Patch) -> None:
+    """Leave a request to Electric under way when all who followed it have left."""
+    patch.setattr(upstream.Upstream, "_abandon", lambda *_: None)
+
+
 def follow_redirects(patch: Patch) -> None:
     """Go where Electric sends one."""
-    get = electric.aiohttp.ClientSession.get
+    get = aiohttp.ClientSession.get
 
     def anywhere(self: Any, url: Any, **options: Any) -> Any:  # noqa: ANN401 - aiohttp's
         return get(self, url, **(options | {"allow_redirects": True}))
 
-    patch.setattr(electric.aiohttp.ClientSession, "get", anywhere)
+    patch.setattr(aiohttp.ClientSession, "get", anywhere)
 
 
 def deliver_unchecked(patch: Patch) -> None:
@@ -188,6 +207,41 @@ def deliver_unchecked(patch: Patch) -> None:
 
     patch.setattr(following.Following, "require_unrevoked", unchecked)
     patch.setattr(following.Following, "require_not_known_revoked", lambda _: None)
+
+
+def hear_nothing(patch: Patch) -> None:
+    """Let what is held be, whatever is revoked."""
+
+    @contextmanager
+    def deaf(*_: object) -> Iterator[asyncio.Event]:
+        yield asyncio.Event()
+
+    patch.setattr(revocations.Revocations, "watch", deaf)
+
+
+def let_any_page_write(patch: Patch) -> None:
+    """Take a cookie for a wish, whoever made the browser send it."""
+    for module in (csrf, signing_in):
+        patch.setattr(module, "require_same_origin", lambda _: None)
+
+
+def take_the_last_cookie(patch: Patch) -> None:
+    """Take of several cookies of one name the last."""
+
+    def cookie_of(request: Request) -> str | None:
+        return request.cookies.get(principals.COOKIE)
+
+    patch.setattr(principals, "cookie_of", cookie_of)
+
+
+def tell_what_failed(patch: Patch) -> None:
+    """Log an error's text, in which there is the address that was asked, with the secret."""
+
+    def failed(error: BaseException) -> Exception:
+        LOG.warning("electric_failed", text=str(error))
+        return unavailable()
+
+    patch.setattr(electric, "_failed", failed)
 
 
 def act_as_nobody_in_particular(patch: Patch) -> None:
@@ -207,7 +261,7 @@ def check_no_type_and_audience_of_shape_tokens(patch: Patch) -> None:
     """Take whatever was signed with the key, whoever it was for."""
 
     def decode(self: tokens.ShapeTokens, token: str) -> Any:  # noqa: ANN401 - private to tokens
-        key = self._keys["now"]  # noqa: SLF001
+        key = self._keys["now"]
         options: Any = {"verify_aud": False, "verify_iss": False, "verify_exp": False}
         claims = jwt.decode(token, key, algorithms=["HS256"], options=options)
         return msgspec.convert(claims, tokens._Said, strict=True)  # noqa: SLF001
@@ -230,7 +284,6 @@ def check_no_times_and_audience_of_the_issuer(patch: Patch) -> None:
 
 def take_any_algorithm_of_the_issuer(patch: Patch) -> None:
     """Let a token say how it is signed."""
-
     strict_key = identity_tokens.IdentityTokens._key  # noqa: SLF001
     strict_decode = identity_tokens.IdentityTokens._decode  # noqa: SLF001
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from time import time
+from time import sleep, time
 from typing import Any
 
 import jwt
@@ -130,6 +130,7 @@ class Keys(BaseHTTPRequestHandler):
     issuer: Issuer
     asked = 0
     status = 200
+    pause_s = 0.0
 
     def do_GET(self) -> None:
         """Answer."""
@@ -137,7 +138,10 @@ class Keys(BaseHTTPRequestHandler):
         self.send_response(self.status)
         self.send_header("location", "http://127.0.0.1:9/")
         self.end_headers()
-        self.wfile.write(json.dumps(self.issuer.jwks()).encode())
+        body = json.dumps(self.issuer.jwks()).encode()
+        for piece in (body[:20], body[20:]):
+            self.wfile.write(piece)
+            sleep(self.pause_s)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -186,6 +190,15 @@ def test_keys_are_fetched_again_for_a_token_that_names_another(
             await tokens.verify(issuer.token("somebody"))
 
     asyncio.run(run())
+
+
+def test_keys_that_come_in_pieces_are_read_to_their_end(
+    issuer: Issuer, keys: tuple[str, type[Keys]]
+) -> None:
+    url, served = keys
+    served.pause_s = 0.1
+    tokens = verifier(issuer, jwks_file=None, jwks_url=url)
+    assert asyncio.run(tokens.verify(issuer.token("somebody"))).subject == "somebody"
 
 
 def test_keys_that_can_not_be_fetched_judge_nobody(

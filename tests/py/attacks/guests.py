@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
-from tests.py.attacks.gatekeepers import Gatekeeper
+from tests.py.attacks.attacked import Gatekeeper
 from tests.py.waiting import wait_until
 
 How = Literal["jwt", "cookie", "jwt token", "cookie token"]
@@ -75,9 +75,7 @@ class Guest:
     def sign_in(self) -> str:
         """Begin a login session, and return its secret."""
         with self.gatekeeper.client() as client:
-            answer = client.post(
-                "/auth/session", headers={"authorization": f"Bearer {self.jwt()}"}
-            )
+            answer = client.post("/auth/session", headers={"authorization": f"Bearer {self.jwt()}"})
         assert answer.is_success, answer.text
         return secret_of(answer.headers["set-cookie"])
 
@@ -132,9 +130,9 @@ def write_todo(writer: Connection, guest: Guest, mark: str) -> None:
 
 def end_of_shape(guest: Guest, how: How, header: str) -> str:
     """Return a query that waits for what comes after all that there is."""
-    answer = wire.exchange(
-        guest.gatekeeper.port, guest.request(how, header, "offset=now")
-    ).answers[0]
+    answer = wire.exchange(guest.gatekeeper.port, guest.request(how, header, "offset=now")).answers[
+        0
+    ]
     assert answer.status == 200, answer.body
     offset, handle = answer.header("electric-offset"), answer.header("electric-handle")
     return f"offset={offset}&handle={handle}&live=true"

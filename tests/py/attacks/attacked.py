@@ -23,12 +23,15 @@ from gatekeeper.run import listening, web_of
 from gatekeeper.settings import GatekeeperSettings
 from harness.connections import server_of_url
 from harness.settings import PROJECT
-from tests.py.attacks.credentials import Issuer
+from tests.py.attacks.credentials import Issuer, encoded
 from tests.py.attacks.scene import AUDIENCE, ISSUER, SUBJECTS
 from tests.py.waiting import wait_until
 
 TOKEN_SECRET = b"key-of-tests-number-one-32-bytes"
-TOKEN_KEY = "a2V5LW9mLXRlc3RzLW51bWJlci1vbmUtMzItYnl0ZXM"
+TOKEN_KEY = encoded(TOKEN_SECRET)
+
+LONG_POLL_S = 4
+"""How long Electric holds a poll here."""
 
 KEEP_NOTHING = {"SESSIONBASE_CACHE_BYTES": "0"}
 """The setting of a gatekeeper that asks Electric each time."""
@@ -91,14 +94,14 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    folder: Path, issuer: Issuer, environment: dict[str, str]
+    folder: Path, issuer: Issuer, environment: dict[str, str], take_out: str = ""
 ) -> Iterator[Gatekeeper]:
-    """Run a gatekeeper until the block ends."""
+    """Run a gatekeeper until the block ends. take_out: the defence that it is to lack."""
     log = folder / f"gatekeeper-{uuid4()}.log"
     metrics_port = free_port()
     with log.open("wb") as printed:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.py.attacks.serving"],
+            [sys.executable, "-m", "tests.py.attacks.serving", *([take_out] if take_out else [])],
             cwd=PROJECT,
             env={"PATH": os.environ["PATH"]} | _settings(issuer, metrics_port) | environment,
             stdout=printed,
@@ -114,9 +117,7 @@ def running(
 
 
 @contextmanager
-def running_here(
-    folder: Path, issuer: Issuer, environment: dict[str, str]
-) -> Iterator[Gatekeeper]:
+def running_here(folder: Path, issuer: Issuer, environment: dict[str, str]) -> Iterator[Gatekeeper]:
     """Run a gatekeeper in a thread of this process, so that parts of it can be replaced."""
     metrics_port = free_port()
     named = _settings(issuer, metrics_port) | environment
