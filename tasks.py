@@ -23,7 +23,10 @@ from bench.uploads import UploadsOrder, bench_uploads
 from bench.uploads_report import show_uploads_report
 from bench.writes import WritesOrder, bench_writes
 from bench.writes_report import show_writes_report
+from gatekeeper.run import serve
+from gatekeeper.settings import GatekeeperSettings
 from harness import console, quality, reports, settings
+from harness.connections import Server, server_of_url
 from harness.doctor.examination import examine
 from harness.doctor.examination import report as report_symptoms
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
@@ -496,6 +499,21 @@ def electric(_: Context, port: int = 3000) -> None:
     console.note("ended; its replication slot is gone")
 
 
+@task(
+    help={
+        "port": "Where to listen, instead of what is set; 0 takes any that is free.",
+    }
+)
+@command
+def gatekeeper(_: Context, port: int = -1) -> None:
+    """Serve applications: sync through Electric, functions, uploads. Ctrl-C ends it."""
+    known = settings.load_as(GatekeeperSettings)
+    if port >= 0:
+        known = known.model_copy(update={"gatekeeper_port": port})
+    server = _gatekeeper_target(known)
+    serve(server, known, console.say)
+
+
 @task(help={"database": "Name of the database, if it is not the embedded one."})
 @command
 def reset(_: Context, database: str = "") -> None:
@@ -506,6 +524,15 @@ def reset(_: Context, database: str = "") -> None:
 def _rest(context: Context) -> list[str]:
     """Return the words behind --. invoke joins them, so that a blank in one would part it."""
     return sys.argv[sys.argv.index("--") + 1 :] if context.remainder else []
+
+
+def _gatekeeper_target(known: GatekeeperSettings) -> Server:
+    """Return the database that the gatekeeper serves; the embedded one is made ready for it."""
+    if known.gatekeeper_database_url:
+        return server_of_url(known.gatekeeper_database_url.get_secret_value())
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    return server
 
 
 def _embedded(known: settings.Settings) -> EmbeddedPostgres:
@@ -545,5 +572,6 @@ ns = Collection(
     pg_stop,
     pg_status,
     electric,
+    gatekeeper,
     reset,
 )

@@ -1,7 +1,7 @@
 """Settings, all from the environment or the project's .env file. The README lists them."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +11,8 @@ from harness.errors import ExitCode, SessionbaseError
 PROJECT = Path(__file__).resolve().parent.parent
 SQL = PROJECT / "sql"
 EXAMPLES = PROJECT / "examples" / "legacy"
+
+S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseSettings):
@@ -90,14 +92,19 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the settings.
+    """Read the settings every command has. Raises as load_as does."""
+    return load_as(Settings)
+
+
+def load_as(kind: type[S]) -> S:
+    """Read the settings of a program that has more of them.
 
     Raises SessionbaseError (BAD_SETTINGS) that names each wrong variable, and never its value.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
-        wrong = [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)]
+        wrong = [_fault(e["loc"], e["msg"]) for e in error.errors(include_input=False)]
         raise SessionbaseError(
             ExitCode.BAD_SETTINGS,
             "; ".join(wrong),
@@ -109,7 +116,10 @@ def load() -> Settings:
         ) from None
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    """Name the environment variable that a validation error is about."""
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    """Name the environment variable that is wrong, and say why."""
+    if not location:
+        # Of settings that do not go together, which the message names.
+        return message
     name = str(location[0])
-    return name if name.isupper() else f"SESSIONBASE_{name}".upper()
+    return f"{name if name.isupper() else f'SESSIONBASE_{name}'.upper()}: {message}"
