@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _only_hands_out(config: pytest.Config) -> bool:
     """Whether the tests are run by other processes, each of which opens a server."""
     is_worker = hasattr(config, "workerinput")
-    return bool(config.getoption("numprocesses")) and not is_worker
+    return bool(config.getoption("numprocesses", None)) and not is_worker
 
 
 def pytest_report_header(config: pytest.Config) -> str:
