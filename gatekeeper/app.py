@@ -1,22 +1,31 @@
 """The application: its parts, its routes, and how what fails is answered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gatekeeper import health
+from gatekeeper import health, proxy, rpc
 from gatekeeper.database import Database
+from gatekeeper.electric import Electric
 from gatekeeper.errors import Refusal, bad_request, method_not_allowed, not_found
+from gatekeeper.functions import Functions
 from gatekeeper.identity_tokens import IdentityTokens
+from gatekeeper.limits import Limits
 from gatekeeper.login_sessions import LoginSessions
+from gatekeeper.metrics import Metrics
+from gatekeeper.observing import Observing
 from gatekeeper.parts import Parts
 from gatekeeper.revocations import Revocations
 from gatekeeper.settings import GatekeeperSettings
+from gatekeeper.tokens import ShapeTokens
+from gatekeeper.upstream import Upstream
 from harness.connections import Server
 
 _NOT_FOUND = 404
@@ -24,39 +33,62 @@ _METHOD_NOT_ALLOWED = 405
 
 
 def build(settings: GatekeeperSettings, server: Server) -> Starlette:
-    """Make the application. server: Postgres, as app_server or a login that may become it."""
-    database = Database(server, settings.database_connections)
-    parts = Parts(
-        settings,
-        database,
-        IdentityTokens(settings),
-        LoginSessions(database, settings),
-        Revocations(database),
-    )
+    """Make the application. server: Postgres, as app_server or a login that may become it.
+
+    Raises SessionbaseError (BAD_SETTINGS) if it is not known where Electric is.
+    """
+    parts = _parts(settings, server)
+    routes = all_routes()
     application = Starlette(
-        routes=all_routes(),
+        routes=routes,
+        middleware=[Middleware(Observing, metrics=parts.metrics, routes=routes)],
         lifespan=_lifespan,
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_route},
     )
+    # A path that is nearly one of ours is none.
+    application.router.redirect_slashes = False
     application.state.parts = parts
     return application
 
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own."""
-    return [*health.routes()]
+    return [*health.routes(), *proxy.routes(), *rpc.routes()]
+
+
+def _parts(settings: GatekeeperSettings, server: Server) -> Parts:
+    database = Database(server, settings.database_connections)
+    electric = Electric(settings)
+    metrics = Metrics()
+    return Parts(
+        settings=settings,
+        database=database,
+        identity_tokens=IdentityTokens(settings),
+        login_sessions=LoginSessions(database, settings),
+        revocations=Revocations(database),
+        functions=Functions(database),
+        electric=electric,
+        upstream=Upstream(settings, electric, metrics),
+        tokens=ShapeTokens(settings),
+        limits=Limits(settings),
+        metrics=metrics,
+    )
 
 
 @asynccontextmanager
 async def _lifespan(application: Starlette) -> AsyncIterator[None]:
     parts: Parts = application.state.parts
+    parts.draining = asyncio.get_running_loop().create_future()
     async with parts.database.opened():
         await parts.identity_tokens.start()
+        await parts.electric.start()
         await parts.revocations.start()
         try:
             yield
         finally:
+            await parts.upstream.closed()
             await parts.revocations.stop()
+            await parts.electric.stop()
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

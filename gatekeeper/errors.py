@@ -103,6 +103,11 @@ def unavailable(retry_after_s: int = 1) -> Refusal:
     )
 
 
+def internal_error() -> Refusal:
+    """Answer a fault of ours. What it was is in the log, under the request's id."""
+    return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.")
+
+
 def refusal_of(error: psycopg.Error) -> Refusal | None:
     """Return what a failure of a question to Postgres is answered with; None for a fault of ours.
 
@@ -116,6 +121,9 @@ def refusal_of(error: psycopg.Error) -> Refusal | None:
         case "22021" | "22P02" | "22P05":
             # A byte that no text can hold, a uuid that is none.
             return bad_request()
+    if isinstance(error, psycopg.DataError) and error.sqlstate is None:
+        # psycopg sends no text with a NUL in it.
+        return bad_request()
     if isinstance(error, psycopg_pool.PoolTimeout | psycopg.OperationalError):
         return unavailable()
     return None

@@ -22,6 +22,10 @@ async def _health(_: Request) -> Response:
 async def _ready(request: Request) -> Response:
     """Answer 503 unless Postgres and Electric answer, and nobody asked this process to end."""
     parts = parts_of(request)
-    if parts.is_draining or not await parts.database.answers():
+    if (
+        parts.is_draining
+        or not await parts.database.answers()
+        or not await parts.electric.is_active()
+    ):
         raise unavailable()
     return JSONResponse({"status": "ready"}, headers=_NO_STORE)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 from time import time
 from typing import Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from starlette.requests import Request
 
 from gatekeeper.errors import bad_request, forbidden, not_signed_in
 from gatekeeper.parts import Parts, parts_of
+from gatekeeper.settings import is_loopback
 
 COOKIE = "__Host-sessionbase"
 """The cookie of a login session. The prefix makes browsers hold to Secure, Path=/ and no Domain."""
@@ -39,6 +41,8 @@ async def principal_of(request: Request) -> Principal:
         return known
     principal = await _find(request)
     request.state.principal = principal
+    request.state.account_id = principal.account_id
+    parts_of(request).limits.requests.take(principal.account_id)
     return principal
 
 
@@ -72,6 +76,7 @@ async def _find(request: Request) -> Principal:
     if parts.settings.is_single_tenant:
         if token is not None:
             raise not_signed_in("token_invalid", "No issuer is configured, so no token is valid.")
+        _require_here(request)
         return Principal(parts.settings.single_account_id, None, time() + _HOUR, "single")
     found = []
     if secret is not None:
@@ -84,6 +89,14 @@ async def _find(request: Request) -> Principal:
         raise bad_request("Cookie and token are of different accounts.")
     # The login session counts, for it can be revoked.
     return replace(found[0], expires_at=min(principal.expires_at for principal in found))
+
+
+def _require_here(request: Request) -> None:
+    """Refuse (403) a page whose name was made to point here: its Host is that name."""
+    name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    public = urlsplit(parts_of(request).settings.public_origin or "").hostname
+    if not (is_loopback(name) or name == public):
+        raise forbidden()
 
 
 async def _of_jwt(parts: Parts, token: str) -> Principal:

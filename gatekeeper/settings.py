@@ -5,7 +5,7 @@ import binascii
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -98,6 +98,9 @@ class GatekeeperSettings(Settings):
     body_limit_bytes: int = Field(default=_MEBIBYTE, gt=0)
     """How large the body of any other request may be."""
 
+    function_timeout_s: int = Field(default=15, gt=0)
+    """How long a call of a function, or a page of an upload, may take Postgres, in seconds."""
+
     streams_per_account: int = Field(default=200, gt=0)
     """How many answers may be held for one account at a time, in one process."""
 
@@ -109,6 +112,9 @@ class GatekeeperSettings(Settings):
 
     cache_bytes: int = Field(default=128 * _MEBIBYTE, ge=0)
     """How much of Electric's answers a process keeps."""
+
+    buffer_bytes: int = Field(default=256 * _MEBIBYTE, gt=0)
+    """How much a process holds of answers that are still read; beyond it new ones wait."""
 
     chunk_bytes: int = Field(default=32 * _MEBIBYTE, gt=0)
     """How large one answer of Electric may be; it cuts them at some 10 MB."""
@@ -157,7 +163,7 @@ class GatekeeperSettings(Settings):
 
     @model_validator(mode="after")
     def _single_tenant_stays_here(self) -> Self:
-        if self.is_single_tenant and not _is_loopback(self.gatekeeper_host):
+        if self.is_single_tenant and not is_loopback(self.gatekeeper_host):
             raise ValueError(
                 "without SESSIONBASE_JWT_ISSUER whoever reaches the gatekeeper is the one account, "
                 "so SESSIONBASE_GATEKEEPER_HOST must be a loopback address"
@@ -205,11 +211,8 @@ class GatekeeperSettings(Settings):
         return self
 
 
-Style = Literal["gatekeeper", "proxy"]
-"""How a shape was asked for: with a token of its own, or by its name."""
-
-
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine and nobody else's."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

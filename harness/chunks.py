@@ -13,7 +13,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["CHUNK_BYTES", "LEVEL", "compress", "cut", "decompress", "zstd"]
+__all__ = ["CHUNK_BYTES", "LEVEL", "Cutter", "as_frame", "compress", "cut", "decompress", "zstd"]
 
 CHUNK_BYTES = 1 << 20
 """Bytes of a chunk, uncompressed. docs/uploads.md says why so many."""
@@ -23,17 +23,46 @@ LEVEL = 6
 
 _GZIP = zlib.MAX_WBITS | 16
 
+_PASSING_LEVEL = 1
+"""Of zstd, for a chunk that is kept in another encoding and is sent in this one."""
+
+_WIDEST_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+"""8 MiB: what a browser opens of Content-Encoding: zstd (RFC 9659)."""
+
+
+class Cutter:
+    """Cuts bytes into chunks of one size, the last one excepted, however they come in."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """Take the next bytes; give the chunks that are full by now. Give all before the next."""
+        rest = memoryview(block)
+        while rest:
+            room = CHUNK_BYTES - len(self._held)
+            self._held += rest[:room]
+            rest = rest[room:]
+            if len(self._held) == CHUNK_BYTES:
+                yield self._take()
+
+    def rest(self) -> Iterator[bytes]:
+        """Give the last chunk, if something is left."""
+        if self._held:
+            yield self._take()
+
+    def _take(self) -> bytes:
+        chunk = bytes(self._held)
+        self._held.clear()
+        return chunk
+
 
 def cut(stream: BinaryIO) -> Iterator[bytes]:
     """Cut a stream into chunks of one size, the last one excepted, however it is read."""
-    held = bytearray()
-    while block := stream.read(CHUNK_BYTES - len(held)):
-        held += block
-        if len(held) == CHUNK_BYTES:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
+    cutter = Cutter()
+    while block := stream.read(CHUNK_BYTES):
+        yield from cutter.feed(block)
+    yield from cutter.rest()
 
 
 def compress(content: bytes) -> tuple[str, bytes]:
@@ -51,7 +80,7 @@ def decompress(encoding: str, packed: bytes, sha256: bytes, size_bytes: int) -> 
         content = _OPENERS[encoding](packed, size_bytes + 1)
     except (zlib.error, zstd.ZstdError, EOFError):
         content = b""
-    if len(content) != size_bytes or hashlib.sha256(content).digest() != sha256:
+    if not _is(content, sha256, size_bytes):
         raise SessionbaseError(
             ExitCode.DAMAGED,
             f"the chunk {sha256.hex()} does not hold what its SHA-256 says",
@@ -59,6 +88,29 @@ def decompress(encoding: str, packed: bytes, sha256: bytes, size_bytes: int) -> 
             '"When a content is wrong".',
         )
     return content
+
+
+def as_frame(encoding: str, packed: bytes, sha256: bytes, size_bytes: int) -> bytes:
+    """Return a chunk as one frame of zstd that any client opens, after its content was checked.
+
+    As it is kept, where it is kept so. Frames one behind the other are their contents one behind
+    the other (RFC 8878). Raises what decompress() raises.
+    """
+    if encoding == "zstd":
+        opener = zstd.ZstdDecompressor(options=_WIDEST_WINDOW)
+        try:
+            content = opener.decompress(packed, size_bytes + 1)
+        except zstd.ZstdError:
+            content = b""
+        # Behind its frame a chunk can have bytes that decompress() never sees.
+        is_one_frame = opener.eof and not opener.unused_data
+        if is_one_frame and _is(content, sha256, size_bytes):
+            return packed
+    return zstd.compress(decompress(encoding, packed, sha256, size_bytes), _PASSING_LEVEL)
+
+
+def _is(content: bytes, sha256: bytes, size_bytes: int) -> bool:
+    return len(content) == size_bytes and hashlib.sha256(content).digest() == sha256
 
 
 def _open_zstd(packed: bytes, most: int) -> bytes:

@@ -25,9 +25,10 @@ from harness.errors import ExitCode, SessionbaseError
 _AT_ONCE = 8
 """How many chunks are in memory, asked for and sent in one transaction."""
 
-_MISSING = "select * from api.list_missing_upload_chunks(%b::bytea[])"
-_PUT = "select stored_bytes from api.put_upload_chunk(%b, %s, %s, %b)"
-_STORE = """
+# For who sends and reads on connections of another kind, as the gatekeeper does.
+MISSING = "select * from api.list_missing_upload_chunks(%b::bytea[])"
+PUT = "select stored_bytes from api.put_upload_chunk(%b, %s, %s, %b)"
+STORE = """
     select * from api.store_upload(
         sha256 => %(sha256)b, size_bytes => %(size_bytes)s, chunk_sha256s => %(chunk_sha256s)s,
         charset => %(charset)s, original_name => %(original_name)s, source => %(source)s,
@@ -65,6 +66,11 @@ class About:
     workspace_root: str | None = None
     origin: str | None = None
 
+    def named(self) -> dict[str, Any]:
+        """Return what a function is told of it, by the names of its arguments."""
+        meta = self.repo_meta
+        return asdict(self) | {"repo_meta": None if meta is None else Jsonb(meta)}
+
 
 @dataclass(frozen=True)
 class Content:
@@ -88,6 +94,40 @@ class Content:
             "chunk_sha256s": self.chunk_sha256s,
             "charset": self.charset,
         }
+
+
+class Gathering:
+    """Finds what is to be said of a content while its chunks go by."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._whole = hashlib.sha256()
+        self._charset = CharsetFinder()
+        self._names: list[bytes] = []
+        self._sent: list[int] = []
+
+    def feed(self, piece: bytes) -> bytes:
+        """Take the next chunk; return its SHA-256."""
+        self.size_bytes += len(piece)
+        self._whole.update(piece)
+        self._charset.feed(piece)
+        self._names.append(hashlib.sha256(piece).digest())
+        return self._names[-1]
+
+    def note_sent(self, sizes: list[int]) -> None:
+        """Take how many bytes each of the chunks takes that were not there."""
+        self._sent += sizes
+
+    def content(self) -> Content:
+        """Return the content, after the last chunk."""
+        return Content(
+            self._whole.digest(),
+            self.size_bytes,
+            self._names,
+            self._charset.found(),
+            len(self._sent),
+            sum(self._sent),
+        )
 
 
 @dataclass(frozen=True)
@@ -117,9 +157,7 @@ def store_upload(
     Raises what acting_as() raises. What was sent by then stays, and is not sent again.
     """
     content = put_content(connection, account_id, stream, watch, about.original_name)
-    meta = about.repo_meta
-    named = asdict(about) | {"repo_meta": None if meta is None else Jsonb(meta)}
-    row = _written(connection, account_id, _STORE, named | content.named())
+    row = _written(connection, account_id, STORE, about.named() | content.named())
     return Stored(row, content)
 
 
@@ -155,22 +193,12 @@ def put_content(
     label: str = "",
 ) -> Content:
     """Store the chunks of a stream that are not stored yet. Raises what acting_as() raises."""
-    whole, charset, size = hashlib.sha256(), CharsetFinder(), 0
-    names: list[bytes] = []
-    sent: list[int] = []
+    gathering = Gathering()
     chunks = cut(stream)
-    while True:
-        batch: dict[bytes, bytes] = {}
-        for piece in islice(chunks, _AT_ONCE):
-            whole.update(piece)
-            charset.feed(piece)
-            size += len(piece)
-            names.append(hashlib.sha256(piece).digest())
-            batch[names[-1]] = piece
-        if not batch:
-            return Content(whole.digest(), size, names, charset.found(), len(sent), sum(sent))
-        sent += _send(connection, account_id, batch)
-        watch(label, size, 0)
+    while batch := {gathering.feed(piece): piece for piece in islice(chunks, _AT_ONCE)}:
+        gathering.note_sent(_send(connection, account_id, batch))
+        watch(label, gathering.size_bytes, 0)
+    return gathering.content()
 
 
 def read_upload(connection: Connection, account_id: UUID, upload_id: str) -> Iterator[bytes]:
@@ -206,14 +234,14 @@ def _send(connection: Connection, account_id: UUID, batch: dict[bytes, bytes]) -
     In one order whoever sends, so that two who send the same never wait for each other in a ring.
     """
     with acting_as(connection, account_id), connection.cursor() as cursor:
-        missing = sorted(row[0] for row in cursor.execute(_MISSING, [list(batch)]))
+        missing = sorted(row[0] for row in cursor.execute(MISSING, [list(batch)]))
         if not missing:
             return []
         sizes: list[int] = []
         with connection.pipeline():
             for sha256 in missing:
                 encoding, packed = compress(batch[sha256])
-                cursor.execute(_PUT, [sha256, encoding, len(batch[sha256]), packed])
+                cursor.execute(PUT, [sha256, encoding, len(batch[sha256]), packed])
                 sizes.append(len(packed))
         return sizes
 

@@ -40,6 +40,7 @@ def running(
     usual: dict[str, Any] = {
         "gatekeeper_port": 0,
         "metrics_port": -1,
+        "drain_s": 0,
         "electric_url": electric.url,
         "electric_secret": electric.secret,
     }
@@ -49,7 +50,7 @@ def running(
 
         def serve() -> None:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(web.serve(sockets=[listener]))
+                runner.run(web.run_on(listener))
 
         thread = Thread(target=serve)
         thread.start()
@@ -59,6 +60,6 @@ def running(
             port = listener.getsockname()[1]
             yield Gatekeeper(f"http://127.0.0.1:{port}", known, electric.server, web)
         finally:
-            web.should_exit = True
+            web.end()
             thread.join(30)
             assert not thread.is_alive(), "the gatekeeper did not end"

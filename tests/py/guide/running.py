@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -22,6 +22,9 @@ from harness.guide.entries import Entry
 from harness.guide.page import CLIENTS
 from harness.node import install_packages, lay_out, run_node
 from harness.settings import PROJECT, Settings
+
+Way = Callable[..., list[api.Row]]
+"""Calls a function as examples/clients/api.py does."""
 
 ACCOUNT = "00000000-0000-4000-8000-000000000001"
 FRIEND = "a50b15b6-c8cf-4eb2-97db-215a582fd60d"
@@ -70,14 +73,17 @@ def run_psql(entries: Mapping[str, Entry], server: Server, settings: Settings) -
             raise ExampleFailedError(f"psql: {output}")
 
 
-def run_psycopg(entries: Mapping[str, Entry], server: Server) -> list[Call]:
-    """Run the examples for Python, one after the other; return the calls they made."""
+def run_psycopg(entries: Mapping[str, Entry], server: Server, way: Way = api.call) -> list[Call]:
+    """Run the examples for Python, one after the other; return the calls they made.
+
+    way: how a call is made, if not as the guide says.
+    """
     calls: list[Call] = []
 
     def call(
         connection: psycopg.Connection[Any], account: str, name: str, **given: object
     ) -> list[api.Row]:
-        rows = api.call(connection, account, name, **given)
+        rows = way(connection, account, name, **given)
         calls.append(_call(name, given, json.loads(json.dumps(rows, default=_as_node_has_it))))
         return rows
 

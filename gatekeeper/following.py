@@ -1,0 +1,229 @@
+"""Giving a client its part of an answer that others follow too, for as long as it may have it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import time
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from gatekeeper.electric import Reply
+from gatekeeper.errors import Refusal, not_signed_in, unavailable
+from gatekeeper.exchanges import MUST_REFETCH, Exchange, Head
+from gatekeeper.logs import LOG
+from gatekeeper.parts import Parts
+from gatekeeper.queries import Protocol
+from gatekeeper.tokens import Claim
+
+_STREAM_SECONDS = 60.0
+_END: Message = {"type": "http.response.body", "body": b""}
+_SEND_SECONDS = 60.0
+"""How long a client may take no byte at all."""
+
+
+class _Gone(Exception):  # noqa: N818 - it is no fault
+    """The client has left, or takes nothing any more."""
+
+
+@dataclass
+class Following:
+    """A claim, and where its client is. if_none_match: the tags of answers that it has."""
+
+    parts: Parts
+    claim: Claim
+    protocol: Protocol
+    if_none_match: str
+
+    def require_not_known_revoked(self) -> None:
+        """Refuse (401) what is known here to be revoked, before Electric is asked."""
+        if self.parts.revocations.is_revoked(self.claim):
+            self.parts.metrics.revoked.inc()
+            raise not_signed_in("token_invalid", "What was allowed has been revoked.")
+
+    async def require_unrevoked(self) -> None:
+        """Refuse (401) what was revoked or has run out since it was claimed; Postgres is asked."""
+        await self.parts.revocations.check()
+        self.require_not_known_revoked()
+        if time() >= self.claim.expires_at:
+            raise not_signed_in("token_expired", "What was allowed has run out.")
+
+
+class LogResponse(Response):
+    """A piece of a shape's log. Raises Refusal as long as nothing was sent."""
+
+    def __init__(self, following: Following) -> None:
+        self.background = None
+        self.following = following
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Wait for the answer if need be, then give it."""
+        following = self.following
+        parts, claim = following.parts, following.claim
+        with ExitStack() as stack:
+            exchange = stack.enter_context(
+                parts.upstream.follow(claim.definition, following.protocol)
+            )
+            if exchange.head is None:
+                if following.protocol.live:
+                    stack.enter_context(parts.limits.stream(claim.account_id))
+                    stack.enter_context(parts.metrics.held.labels("poll").track_inprogress())
+                revoked = stack.enter_context(parts.revocations.watch(claim))
+                if not await _begun(exchange, claim, revoked, receive):
+                    return
+            await following.require_unrevoked()
+            with suppress(_Gone):
+                await _give(exchange, following.if_none_match, send)
+
+
+class EventsResponse(Response):
+    """A shape's log as server-sent events, of this client alone. Raises Refusal as above."""
+
+    def __init__(self, following: Following) -> None:
+        self.background = None
+        self.following = following
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Give events until the client leaves, Electric ends, or what was claimed does."""
+        following = self.following
+        parts, claim = following.parts, following.claim
+        with (
+            parts.limits.stream(claim.account_id),
+            parts.metrics.held.labels("events").track_inprogress(),
+            parts.revocations.watch(claim) as revoked,
+        ):
+            head, reply = await parts.upstream.events(claim.definition, following.protocol)
+            try:
+                await following.require_unrevoked()
+                if head.status != HTTPStatus.OK:
+                    await _send_whole(send, head, [MUST_REFETCH])
+                    return
+                with suppress(_Gone):
+                    await self._pass_on(head, reply, revoked, receive, send)
+            finally:
+                reply.close()
+
+    async def _pass_on(
+        self, head: Head, reply: Reply, revoked: asyncio.Event, receive: Receive, send: Send
+    ) -> None:
+        following = self.following
+        await send(_start(head, 200, [(b"x-accel-buffering", b"no")]))
+        deadline = asyncio.get_running_loop().time() + min(
+            _STREAM_SECONDS, following.claim.expires_at - time()
+        )
+        pieces = reply.pieces()
+        own = [asyncio.create_task(_left(receive)), asyncio.create_task(revoked.wait())]
+        ends: list[asyncio.Future[Any]] = [*own]
+        if following.parts.draining:
+            ends.append(following.parts.draining)
+        try:
+            while piece := await _next_piece(pieces, ends, deadline):
+                await following.require_unrevoked()
+                await _send_piece(send, piece)
+        except Refusal:
+            # Its beginning is sent, so it can only end; who comes again is told why.
+            LOG.info("events_ended")
+        finally:
+            for task in own:
+                task.cancel()
+        await send(_END)
+
+
+async def _begun(
+    exchange: Exchange, claim: Claim, revoked: asyncio.Event, receive: Receive
+) -> bool:
+    """Wait for the head of an answer. False: the client has left.
+
+    Raises Refusal: what Electric's failure is answered with; 401 if it was revoked or ran out.
+    """
+    gone: asyncio.Future[Any] = asyncio.create_task(_left(receive))
+    ended: asyncio.Future[Any] = asyncio.create_task(revoked.wait())
+    try:
+        while exchange.head is None and exchange.failure is None:
+            news: asyncio.Future[Any] = exchange.news()
+            await asyncio.wait(
+                [news, gone, ended],
+                timeout=claim.expires_at - time(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if gone.done():
+                return False
+            if ended.done() or time() >= claim.expires_at:
+                # require_unrevoked says which.
+                return True
+    finally:
+        gone.cancel()
+        ended.cancel()
+    return True
+
+
+async def _give(exchange: Exchange, if_none_match: str, send: Send) -> None:
+    """Give the answer. Raises Refusal if there is none."""
+    if exchange.failure and not exchange.pieces:
+        raise exchange.failure
+    head = exchange.head
+    if head is None:
+        raise unavailable()
+    if head.status == HTTPStatus.CONFLICT:
+        await _send_whole(send, head, [MUST_REFETCH])
+    elif head.etag and head.etag in [tag.strip() for tag in if_none_match.split(",")]:
+        await send(_start(head, HTTPStatus.NOT_MODIFIED, []))
+        await send(_END)
+    elif exchange.is_complete:
+        await _send_whole(send, head, exchange.pieces)
+    else:
+        await send(_start(head, head.status, []))
+        async for piece in exchange.body():
+            await _send_piece(send, piece)
+        if exchange.is_complete:
+            # Otherwise the server cuts the connection, so that nobody takes it for whole.
+            await send(_END)
+
+
+async def _send_whole(send: Send, head: Head, pieces: list[bytes]) -> None:
+    length = str(sum(map(len, pieces))).encode()
+    await send(_start(head, head.status, [(b"content-length", length)]))
+    for piece in pieces:
+        await _send_piece(send, piece)
+    await send(_END)
+
+
+def _start(head: Head, status: int, more: list[tuple[bytes, bytes]]) -> Message:
+    return {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*head.raw_headers, *more],
+    }
+
+
+async def _send_piece(send: Send, piece: bytes) -> None:
+    """Send, as fast as the client takes it. Raises _Gone if it takes nothing."""
+    try:
+        async with asyncio.timeout(_SEND_SECONDS):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except (TimeoutError, OSError):
+        raise _Gone from None
+
+
+async def _left(receive: Receive) -> None:
+    """Wait until the client has left. What it sends is not read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _next_piece(
+    pieces: AsyncIterator[bytes], ends: list[asyncio.Future[Any]], deadline: float
+) -> bytes:
+    """Return what Electric says next; nothing if it ends, or one of the ends or the time comes."""
+    piece = asyncio.ensure_future(anext(pieces, b""))
+    timeout = deadline - asyncio.get_running_loop().time()
+    await asyncio.wait([piece, *ends], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    if piece.done() and not any(end.done() for end in ends):
+        return piece.result()
+    piece.cancel()
+    with suppress(asyncio.CancelledError, Refusal):
+        await piece
+    return b""

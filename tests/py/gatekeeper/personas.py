@@ -1,0 +1,72 @@
+"""Accounts that ask. Each has a gatekeeper of its own, which in single-tenant mode knows no other."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from harness.connections import Server, connect
+from tests.py.electric.electrics import Electric
+from tests.py.gatekeeper.gatekeepers import Gatekeeper, running
+
+OWNER = UUID("00000000-0000-4000-8000-000000000001")
+VIEWER = UUID("00000000-0000-4000-8000-0000000000a1")
+EDITOR = UUID("00000000-0000-4000-8000-0000000000a2")
+STRANGER = UUID("00000000-0000-4000-8000-0000000000a3")
+DISABLED = UUID("00000000-0000-4000-8000-0000000000a4")
+
+SHARED = "session shared/with ä%"
+"""A session of the owner's: viewer and editor are members. Its id is one that must be encoded."""
+
+_CAST = f"""
+    insert into app.accounts (id, name, status)
+    values
+        ('{VIEWER}', 'viewer', 'active'),
+        ('{EDITOR}', 'editor', 'active'),
+        ('{STRANGER}', 'stranger', 'active'),
+        ('{DISABLED}', 'disabled', 'disabled');
+
+    insert into app.sessions (account_id, id)
+    values
+        ('{OWNER}', '{SHARED}'),
+        ('{OWNER}', 'session-own'),
+        ('{STRANGER}', 'session-own');
+
+    insert into app.session_members (account_id, session_id, member_account_id, role)
+    values
+        ('{OWNER}', '{SHARED}', '{VIEWER}', 'viewer'),
+        ('{OWNER}', '{SHARED}', '{EDITOR}', 'editor');
+"""
+
+
+@contextmanager
+def asking(
+    server: Server,
+    account: UUID,
+    **settings: Any,  # noqa: ANN401 - any setting
+) -> Iterator[Gatekeeper]:
+    """Run a gatekeeper that is asked by one account. There is no Electric behind it."""
+    nowhere = Electric("http://127.0.0.1:9", "secret", server)
+    with running(nowhere, single_account_id=account, **settings) as gatekeeper:
+        yield gatekeeper
+
+
+@contextmanager
+def clients(server: Server, *accounts: UUID) -> Iterator[dict[UUID, httpx.Client]]:
+    """Give an HTTP client for each account."""
+    with ExitStack() as stack:
+        gatekeepers = {
+            account: stack.enter_context(asking(server, account)) for account in accounts
+        }
+        yield {
+            account: stack.enter_context(gatekeeper.client())
+            for account, gatekeeper in gatekeepers.items()
+        }
+
+
+def cast(server: Server) -> None:
+    """Make the accounts, the owner's sessions and who is a member of one."""
+    with connect(server, "test") as connection:
+        connection.execute(_CAST.encode())
