@@ -8,16 +8,18 @@ own, and the client is this one; all share the machine.
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import psutil
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bench.databases import environment_of, open_databases, open_place
 from bench.http_load import Answer, Request, get, hold, send, throughput
@@ -40,6 +42,7 @@ GOAL_ALL_S = 2.0
 _SESSION = "session-bench"
 _SHAPE = "session_messages"
 _SECRET = "secret-of-the-bench"  # noqa: S105 - of servers that live as long as the bench
+_START_S = 30
 _SETTLE_S = 0.2
 """How long after a poll was sent it is taken for held."""
 
@@ -244,8 +247,22 @@ def _printed_url(process: subprocess.Popen[str]) -> str:
     for line in process.stdout or []:
         printed.append(line)
         if line.startswith("http://"):
-            return line.strip().removesuffix("/v1/shape")
+            url = line.strip().removesuffix("/v1/shape")
+            _wait_until_it_listens(url)
+            return url
     raise SessionbaseError(ExitCode.FAILED, f"a server did not start: {''.join(printed)[-500:]}")
+
+
+@retry(
+    retry=retry_if_exception_type(OSError),
+    stop=stop_after_delay(_START_S),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
+def _wait_until_it_listens(url: str) -> None:
+    """Wait until somebody answers: an address is known before that."""
+    parts = urlsplit(url)
+    socket.create_connection((parts.hostname, parts.port)).close()
 
 
 def _fill(server: Server, settings: Settings, order: GatekeeperOrder) -> None:
