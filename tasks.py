@@ -16,6 +16,8 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 from rich.prompt import Prompt
 
+from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper
+from bench.gatekeeper_report import show_gatekeeper_report
 from bench.imports import Order, bench_imports
 from bench.report import show_report
 from bench.row_security import RlsOrder, bench_row_security
@@ -75,6 +77,7 @@ _BENCHES = {
     "writes": (100_000, 5),
     "uploads": (0, 3),
     "sync": (300, 3),
+    "gatekeeper": (2_000, 5),
 }
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
@@ -445,9 +448,11 @@ def test(  # noqa: PLR0913, PLR0917 - its options
 @task(
     positional=["what"],
     help={
-        "what": "import, rls (row security), writes (functions of api), uploads, or sync.",
-        "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed ones) for sync.",
+        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper.",
+        "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed ones) for sync, 2,000 "
+        "for gatekeeper.",
         "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
+        "held": "gatekeeper: how many polls are held at a time.",
         "filled": "import: messages of another account that are there already; 0: as many as rows.",
         "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
         "accounts": "rls: how many accounts the messages are of.",
@@ -470,10 +475,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     reads: int = 3000,
     seconds: int = 5,
     data: str = "",
+    held: int = 10_000,
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, rls, writes, uploads or sync."""
+    """Measure beside its peers: bench import, rls, writes, uploads, sync or gatekeeper."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -499,6 +505,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             synced = bench_sync(known, SyncOrder(rows, runs), tell)
         show_sync_report(synced, as_json=json, out=page)
+        return
+    if what == "gatekeeper":
+        with console.progress() as tell:
+            cost = bench_gatekeeper(known, GatekeeperOrder(rows, runs, held=held), tell)
+        show_gatekeeper_report(cost, as_json=json, out=page)
         return
     if what == "writes":
         with console.progress() as tell:

@@ -1,0 +1,420 @@
+"""What the gatekeeper costs: through it and past it, of the same upstream, in the same run.
+
+Two upstreams: one that does nothing but answer, so that the gatekeeper is what is measured, and
+the stand-in for Electric. Gatekeeper and upstreams are processes of their
+own, and the client is this one; all share the machine.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+import psutil
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from bench.databases import environment_of, open_databases, open_place
+from bench.http_load import Answer, Request, get, hold, send, throughput
+from harness.connections import Connection, Server, connect
+from harness.console import Tell
+from harness.errors import ExitCode, SessionbaseError
+from harness.migrations.runner import Migrator
+from harness.settings import PROJECT, Settings
+
+GOAL_ONE = 0.8
+"""Snapshots a second through it to direct, of one client."""
+
+GOAL_MANY = 1.0
+"""The same of many clients on one shape, who share what was asked once."""
+
+GOAL_ADDED_MS = 2.0
+GOAL_MEMORY_MB = 600
+GOAL_ALL_S = 2.0
+
+_SESSION = "session-bench"
+_SHAPE = "session_messages"
+_SECRET = "secret-of-the-bench"  # noqa: S105 - of servers that live as long as the bench
+_START_S = 30
+_SETTLE_S = 0.2
+"""How long after a poll was sent it is taken for held."""
+
+_HELD_SETTLE_S = 3.0
+_RETRY = "cache-buster=1700000000000-bench"
+"""What a client adds that was given something stale: nothing that is kept is given to it."""
+
+
+@dataclass(frozen=True)
+class GatekeeperOrder:
+    """What to measure. rows: of the snapshot, 1 kB each. held: polls at a time."""
+
+    rows: int = 2000
+    runs: int = 5
+    seconds: float = 3
+    clients: int = 100
+    writes: int = 100
+    held: int = 10_000
+
+    def check(self) -> None:
+        """Raise SessionbaseError (REFUSED) if it can't be measured."""
+        if min(self.rows, self.runs, self.clients, self.writes, self.held) < 1 or self.seconds <= 0:
+            raise SessionbaseError(ExitCode.REFUSED, "rows, runs, seconds, held must be 1 or more")
+
+
+@dataclass
+class Reading:
+    """MB/s of a snapshot, run by run. kept: whether the gatekeeper may have it from before."""
+
+    upstream: str
+    clients: int
+    kept: bool
+    direct: list[float] = field(default_factory=list)
+    through: list[float] = field(default_factory=list)
+
+    @property
+    def ratios(self) -> list[float]:
+        """Through to direct, run by run."""
+        return [through / direct for direct, through in zip(self.direct, self.through, strict=True)]
+
+    @property
+    def goal(self) -> float | None:
+        """What the ratio should be."""
+        if self.clients > 1:
+            return GOAL_MANY
+        return None if self.kept else GOAL_ONE
+
+
+@dataclass
+class Delivery:
+    """How much later than the client past it a change reached the client behind it, in ms."""
+
+    upstream: str
+    added_ms: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """So many polls held by one process: what it has resident, and when all were answered."""
+
+    upstream: str
+    held: int
+    before_mb: float
+    memory_mb: float
+    half_s: float
+    all_s: float
+
+
+@dataclass
+class GatekeeperReport:
+    """All that was measured, and where."""
+
+    order: GatekeeperOrder
+    environment: dict[str, str]
+    readings: list[Reading] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    holdings: list[Holding] = field(default_factory=list)
+
+
+@dataclass
+class Pair:
+    """An upstream and a gatekeeper in front of it. change: makes one change come from it."""
+
+    title: str
+    upstream: str
+    gatekeeper: str
+    process: psutil.Process
+    definition: str
+    change: Callable[[], Awaitable[None]]
+
+    def direct(self, place: str) -> Request:
+        """Ask past the gatekeeper."""
+        secret = f"&secret={quote(_SECRET)}"
+        return Request(self.upstream, f"/v1/shape?{self.definition}&{place}{secret}")
+
+    async def through(self, place: str) -> Request:
+        """Ask through it, with a token that was issued for it just now."""
+        order = {"shape": _SHAPE, "session_id": _SESSION}
+        async with (
+            aiohttp.ClientSession(trust_env=False) as client,
+            client.post(f"{self.gatekeeper}/v1/shape-tokens", json=order) as answer,
+        ):
+            if answer.status != 200:  # noqa: PLR2004 - the one status that is a success
+                raise SessionbaseError(
+                    ExitCode.FAILED, f"the gatekeeper gave no token: status {answer.status}"
+                )
+            token = (await answer.json())["token"]
+        header = f"Authorization: Bearer {token}"
+        return Request(self.gatekeeper, f"/v1/shape?{place}", (header,))
+
+
+def bench_gatekeeper(settings: Settings, order: GatekeeperOrder, tell: Tell) -> GatekeeperReport:
+    """Measure on a Postgres of its own, or that of DATABASE_URL."""
+    order.check()
+    with open_place(settings) as place:
+        return measure(place.server, settings, order, tell)
+
+
+def measure(
+    server: Server, settings: Settings, order: GatekeeperOrder, tell: Tell
+) -> GatekeeperReport:
+    """Measure on a server, in a database that is gone afterwards."""
+    report = GatekeeperReport(order, environment_of(server))
+    with open_databases(server) as databases:
+        databases.make_template("gatekeeper", None, lambda made: _fill(made, settings, order))
+        with databases.clone("gatekeeper") as database:
+            for open_pair in (_trivial, _stand_in):
+                with open_pair(database, order) as pair:
+                    asyncio.run(_measure_pair(pair, report, tell))
+    return report
+
+
+@contextmanager
+def _trivial(server: Server, order: GatekeeperOrder) -> Iterator[Pair]:
+    command = [sys.executable, "-m", "bench.trivial_upstream", str(order.rows * 1000)]
+    with _serving(command, {}) as (url, _), _gatekeeper(server, url) as (front, process):
+
+        async def change() -> None:
+            await get(Request(url, "/release", method="POST"))
+
+        yield Pair("trivial", url, front, process, _definition(server), change)
+
+
+@contextmanager
+def _stand_in(server: Server, _: GatekeeperOrder) -> Iterator[Pair]:
+    command = [sys.executable, "-m", "invoke", "electric", "--port", "0"]
+    with (
+        _serving(command, {"DATABASE_URL": server.conninfo}) as (url, _process),
+        _gatekeeper(server, url) as (front, process),
+        connect(server, "bench") as connection,
+    ):
+
+        async def change() -> None:
+            await asyncio.to_thread(_append, connection, 1)
+
+        yield Pair("stand-in", url, front, process, _definition(server), change)
+
+
+@contextmanager
+def _gatekeeper(server: Server, upstream: str) -> Iterator[tuple[str, psutil.Process]]:
+    command = [sys.executable, "-m", "invoke", "gatekeeper", "--port", "0"]
+    environment = {
+        "DATABASE_URL": server.conninfo,
+        "ELECTRIC_URL": upstream,
+        "SESSIONBASE_METRICS_PORT": "-1",
+        # One account asks for all; what one account may do is not what is measured.
+        "SESSIONBASE_STREAMS_PER_ACCOUNT": "1000000",
+        "SESSIONBASE_SHAPES_PER_MINUTE": "1000000",
+        "SESSIONBASE_REQUESTS_PER_SECOND": "1000000",
+    }
+    with _serving(command, environment) as served:
+        yield served
+
+
+@contextmanager
+def _serving(
+    command: list[str], environment: dict[str, str]
+) -> Iterator[tuple[str, psutil.Process]]:
+    """Run a server that prints its address. Raises SessionbaseError (FAILED) if it ends instead."""
+    ours = {"PATH": os.environ["PATH"], "ELECTRIC_SECRET": _SECRET}
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=ours | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield _printed_url(process), psutil.Process(process.pid)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _printed_url(process: subprocess.Popen[str]) -> str:
+    printed = []
+    for line in process.stdout or []:
+        printed.append(line)
+        if line.startswith("http://"):
+            url = line.strip().removesuffix("/v1/shape")
+            _wait_until_it_listens(url)
+            return url
+    raise SessionbaseError(ExitCode.FAILED, f"a server did not start: {''.join(printed)[-500:]}")
+
+
+@retry(
+    retry=retry_if_exception_type(OSError),
+    stop=stop_after_delay(_START_S),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
+def _wait_until_it_listens(url: str) -> None:
+    """Wait until somebody answers: an address is known before that."""
+    parts = urlsplit(url)
+    socket.create_connection((parts.hostname, parts.port)).close()
+
+
+def _fill(server: Server, settings: Settings, order: GatekeeperOrder) -> None:
+    Migrator(settings).apply(server)
+    with connect(server, "bench") as connection:
+        _append(connection, order.rows)
+
+
+def _append(connection: Connection, count: int) -> None:
+    """Append messages of about 1 kB, each as a row of a snapshot."""
+    with connection.transaction():
+        _act(connection)
+        connection.execute("select api.open_session(session_id => %s)", [_SESSION])
+        connection.execute(
+            """
+            select count(api.append_message(
+                session_id => %s, role => 'user', content => repeat('x', 500)
+            ))
+            from generate_series(1, %s)
+            """,
+            [_SESSION, count],
+        )
+
+
+def _act(connection: Connection) -> None:
+    connection.execute("set local role app_user")
+    connection.execute(
+        "select set_config('request.jwt.claims', "
+        """'{"sub": "00000000-0000-4000-8000-000000000001"}', true)"""
+    )
+
+
+def _definition(server: Server) -> str:
+    """Return the shape as the query that Electric is asked with."""
+    with connect(server, "bench") as connection, connection.transaction():
+        _act(connection)
+        ((schema, table, columns, where, params),) = connection.execute(
+            "select * from sync.authorize_shape(%s, session_id => %s)", [_SHAPE, _SESSION]
+        ).fetchall()
+    numbered = {f"params[{n}]": value for n, value in enumerate(params, 1)}
+    known = {"table": f"{schema}.{table}", "where": where, "columns": ",".join(columns)}
+    return urlencode(known | numbered)
+
+
+async def _measure_pair(pair: Pair, report: GatekeeperReport, tell: Tell) -> None:
+    order = report.order
+    readings = [
+        Reading(pair.title, 1, kept=False),
+        Reading(pair.title, 1, kept=True),
+        Reading(pair.title, order.clients, kept=True),
+    ]
+    delivery = Delivery(pair.title)
+    for run in range(order.runs):
+        for reading in readings:
+            kind = "kept" if reading.kept else "asked anew"
+            tell(f"run {run + 1} of {order.runs}, {pair.title}: {reading.clients} x {kind}")
+            await _read(pair, reading, order, turned=run % 2 == 1)
+        tell(f"run {run + 1} of {order.runs}, {pair.title}: live changes")
+        await _deliver(pair, delivery, order.writes)
+    tell(f"{pair.title}: {order.held:,} held polls")
+    report.holdings.append(await _hold(pair, order.held))
+    report.readings += readings
+    report.deliveries.append(delivery)
+
+
+async def _read(pair: Pair, reading: Reading, order: GatekeeperOrder, *, turned: bool) -> None:
+    """Measure both ways, in turns who is first."""
+    place = "offset=-1" if reading.kept else f"offset=-1&{_RETRY}"
+    ways = [(pair.direct(place), reading.direct), (await pair.through(place), reading.through)]
+    for request, into in reversed(ways) if turned else ways:
+        # What is made at the first request is no part of what is measured.
+        least = len((await get(request)).body)
+        rate = await throughput(request, reading.clients, order.seconds, least // 2)
+        into.append(rate.megabytes)
+
+
+async def _deliver(pair: Pair, delivery: Delivery, writes: int) -> None:
+    """Let one client wait past it and one behind it, again and again, for the same changes."""
+    direct = Follower(pair.direct)
+    through = Follower(await _asking(pair))
+    for follower in (direct, through):
+        await follower.catch_up()
+    for number in range(writes):
+        polls = [await follower.poll() for follower in _turned([direct, through], number)]
+        await asyncio.sleep(_SETTLE_S)
+        await pair.change()
+        answers = await asyncio.gather(*polls)
+        first, second = _turned([direct, through], number)
+        first.go_on(answers[0])
+        second.go_on(answers[1])
+        delivery.added_ms.append((through.ended - direct.ended) * 1000)
+
+
+def _turned(followers: list["Follower"], number: int) -> list["Follower"]:
+    return followers[::-1] if number % 2 else followers
+
+
+async def _asking(pair: Pair) -> Callable[[str], Request]:
+    """Return how to ask through the gatekeeper, with one token for a while."""
+    headers = (await pair.through("")).headers
+    return lambda place: Request(pair.gatekeeper, f"/v1/shape?{place}", headers)
+
+
+class Follower:
+    """A client that follows the shape. ended: when its last answer had come."""
+
+    def __init__(self, ask: Callable[[str], Request]) -> None:
+        self._ask = ask
+        self._place = "offset=-1"
+        self.ended = 0.0
+
+    async def catch_up(self) -> None:
+        """Read until there is nothing more to read."""
+        is_behind = True
+        while is_behind:
+            answer = await get(self._ask(self._place))
+            is_behind = "\nelectric-up-to-date:" not in answer.head
+            self.go_on(answer)
+
+    async def poll(self) -> Awaitable[Answer]:
+        """Ask for what comes next; give what waits for it."""
+        return asyncio.create_task((await send(self.live())).answer())
+
+    def live(self) -> Request:
+        """Return the request for what comes next."""
+        return self._ask(f"{self._place}&live=true")
+
+    def go_on(self, answer: Answer) -> None:
+        """Go on where an answer ended."""
+        offset, handle = answer.header("electric-offset"), answer.header("electric-handle")
+        self._place = f"offset={offset}&handle={handle}"
+        self.ended = answer.ended
+
+
+async def _hold(pair: Pair, count: int) -> Holding:
+    """Hold polls, make one change, and wait until all have it."""
+    follower = Follower(await _asking(pair))
+    await follower.catch_up()
+    before = _memory_mb(pair.process)
+    held = await hold(follower.live(), count)
+    await asyncio.sleep(_HELD_SETTLE_S)
+    if any(one.done() for one in held):
+        raise SessionbaseError(ExitCode.FAILED, "a poll was answered before anything had changed")
+    memory = _memory_mb(pair.process)
+    began = perf_counter()
+    await pair.change()
+    answers = await asyncio.gather(*held)
+    if any("operation" not in answer.text for answer in answers):
+        raise SessionbaseError(ExitCode.FAILED, "a poll was answered without the change")
+    ended = sorted(answer.ended - began for answer in answers)
+    return Holding(pair.title, count, before, memory, ended[count // 2], ended[-1])
+
+
+def _memory_mb(process: psutil.Process) -> float:
+    return float(process.memory_info().rss) / 1e6
