@@ -132,6 +132,16 @@ def test_json_arrives_as_it_is(owner: httpx.Client, root: Connection, value: str
     assert same
 
 
+def test_null_is_null_for_json_too(owner: httpx.Client, root: Connection) -> None:
+    body = {"session_id": SHARED, "tool_name": "search", "arguments": None}
+    event = owner.post("/rpc/start_tool_event", json=body)
+    assert event.status_code == 200, event.text
+    ((is_null,),) = root.execute(
+        "select arguments is null from app.chat_tool_events where id = %s", [event.json()["id"]]
+    ).fetchall()
+    assert is_null
+
+
 def test_an_argument_that_is_left_out_has_its_default(owner: httpx.Client) -> None:
     for _ in range(3):
         todo_of(owner)
