@@ -449,7 +449,7 @@ def test(  # noqa: PLR0913, PLR0917 - its options
     positional=["what"],
     help={
         "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper.",
-        "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed ones) for sync, 2,000 "
+        "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed) for sync, 2,000 "
         "for gatekeeper.",
         "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
         "held": "gatekeeper: how many polls are held at a time.",
