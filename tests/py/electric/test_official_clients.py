@@ -114,7 +114,7 @@ def test_every_character_comes_through(
 def test_it_has_ten_thousand_rows_and_their_changes(
     follow: Follow, electric: Electric, room: Room, program: str
 ) -> None:
-    room.add(*(f"{number} {'text ' * 20}" for number in range(10_000)))
+    room.fill(10_000)
     client = follow(electric, room, program)
     client.until_said(count=10_000, digest=room.digest())
     room.change_all()
@@ -259,6 +259,29 @@ def test_a_message_that_is_not_written_is_not_shown_any_more(
     client.tell("send", content="and on")
     client.until_said(persisted="and on")
     assert sorted(row["content"] for row in _states(client)[-1]) == ["and on", "there"]
+
+
+@pytest.mark.parametrize("program", ["shape.mjs", _COLLECTION])
+def test_a_token_is_renewed_in_time_and_after_the_gatekeeper_was_started_again(
+    electric: Electric, room: Room, settings: Settings, tmp_path: Path, program: str
+) -> None:
+    """A gatekeeper that starts again knows no token that it gave away."""
+    lay_out_programs(settings, tmp_path)
+    room.add("one")
+    with ExitStack() as stack:
+        with gatekeeper(electric, token_ttl_s=10) as first:
+            way = by_gatekeeper("token", first, room)
+            environment = {"WAY": json.dumps(way), "THREAD": json.dumps(room.thread)}
+            client = stack.enter_context(running(tmp_path, program, environment))
+            client.until_rows("one")
+            until = time.monotonic() + 12
+            while time.monotonic() < until:
+                room.add("more")
+                client.until_said(digest=room.digest())
+            assert not [fact for fact in client.heard if "failed" in fact]
+        room.add("meanwhile")
+        with gatekeeper(electric, gatekeeper_port=first.settings.gatekeeper_port):
+            client.until_said(digest=room.digest())
 
 
 def _states(client: Client) -> list[list[Fact]]:
