@@ -27,12 +27,12 @@ _SERVERS = {
     "uvicorn, h11, asyncio": ["uvicorn", "--http", "h11", "--loop", "asyncio"],
     "uvicorn, httptools, uvloop": ["uvicorn", "--http", "httptools", "--loop", "uvloop"],
     "hypercorn, uvloop": ["hypercorn", "--worker-class", "uvloop", "--backlog", "4096"],
-    "granian, uvloop": ["granian", "--interface", "asgi", "--loop", "uvloop"],
+    "granian, uvloop": ["granian", "--interface", "asgi", "--loop", "uvloop", "--backlog", "8192"],
 }
-_HELD = 2000
+_HELD = 1500
 _HELD_BY_CLIENT = 1000
 _TOGETHER = 32
-_SECONDS = 4.0
+_SECONDS = 3.0
 _KILOBYTE = 1024
 _MEGABYTE = 1e6
 

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gatekeeper import health, proxy, rpc
+from gatekeeper import health, proxy, rpc, signing_in, uploads
 from gatekeeper.database import Database
 from gatekeeper.electric import Electric
 from gatekeeper.errors import Refusal, bad_request, method_not_allowed, not_found
 from gatekeeper.functions import Functions
 from gatekeeper.identity_tokens import IdentityTokens
 from gatekeeper.limits import Limits
-from gatekeeper.login_sessions import LoginSessions
+from gatekeeper.login_sessions import LoginSessions, RotatesSecrets
 from gatekeeper.metrics import Metrics
 from gatekeeper.observing import Observing
 from gatekeeper.parts import Parts
@@ -41,7 +41,10 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
     routes = all_routes()
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(Observing, metrics=parts.metrics, routes=routes)],
+        middleware=[
+            Middleware(Observing, metrics=parts.metrics, routes=routes),
+            Middleware(RotatesSecrets),
+        ],
         lifespan=_lifespan,
         exception_handlers={Refusal: _refuse, HTTPException: _refuse_route},
     )
@@ -53,7 +56,13 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own."""
-    return [*health.routes(), *proxy.routes(), *rpc.routes()]
+    return [
+        *health.routes(),
+        *proxy.routes(),
+        *rpc.routes(),
+        *signing_in.routes(),
+        *uploads.routes(),
+    ]
 
 
 def _parts(settings: GatekeeperSettings, server: Server) -> Parts:
@@ -80,7 +89,6 @@ async def _lifespan(application: Starlette) -> AsyncIterator[None]:
     parts: Parts = application.state.parts
     parts.draining = asyncio.get_running_loop().create_future()
     async with parts.database.opened():
-        await parts.identity_tokens.start()
         await parts.electric.start()
         await parts.revocations.start()
         try:

@@ -1,6 +1,6 @@
 """Bodies of requests: of one media type, and never longer than allowed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -15,7 +15,9 @@ async def read_body(request: Request, media_type: str, limit_bytes: int) -> byte
     return b"".join([block async for block in stream_body(request, media_type, limit_bytes)])
 
 
-async def stream_body(request: Request, media_type: str, limit_bytes: int) -> AsyncIterator[bytes]:
+async def stream_body(
+    request: Request, media_type: str, limit_bytes: int
+) -> AsyncGenerator[bytes, None]:
     """Give a body's bytes as they come in.
 
     Raises Refusal: 415 for another media type or a compressed body, 413 for one that says or

@@ -42,8 +42,7 @@ class Database:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Be connected. Raises SessionbaseError (UNREACHABLE, NO_PERMISSION)."""
-        await self._try()
+        """Be connected, or try to be until it works."""
         await self._pool.open()
         try:
             yield
@@ -71,6 +70,23 @@ class Database:
             await connection.execute(_ACT, [json.dumps({"sub": str(principal.account_id)})])
             yield connection
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Connection]:
+        """Give a connection of its own, as app_server, to listen on.
+
+        Raises psycopg's errors as they are.
+        """
+        async with await Connection.connect(
+            self._server.conninfo,
+            autocommit=True,
+            application_name="sessionbase gatekeeper listens",
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=2,
+        ) as connection:
+            await _become_app_server(connection)
+            yield connection
+
     async def find_account(self, issuer: str, subject: str) -> UUID | None:
         """Return the active account of an identity, if it has one. Raises Refusal (503)."""
         async with self.serving() as connection:
@@ -87,8 +103,11 @@ class Database:
             return False
         return True
 
-    async def _try(self) -> None:
-        """Connect once, for a pool tells nobody why it can't."""
+    async def check(self) -> None:
+        """Connect once, for a pool tells nobody why it can't.
+
+        Raises SessionbaseError: UNREACHABLE, NO_PERMISSION.
+        """
         try:
             async with await Connection.connect(
                 self._server.conninfo, autocommit=True

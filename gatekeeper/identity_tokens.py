@@ -104,7 +104,8 @@ class _Keys:
 
     async def find(self, kid: str | None) -> jwt.PyJWK:
         """Return a key. Raises PyJWTError if there is none of that name."""
-        if self._is_stale(kid):
+        if kid not in self._keys or self._is_stale(kid):
+            # Whoever comes while they are read waits for them.
             async with self._lock:
                 if self._is_stale(kid):
                     await self._reload()

@@ -80,7 +80,7 @@ async def _find(request: Request) -> Principal:
         return Principal(parts.settings.single_account_id, None, time() + _HOUR, "single")
     found = []
     if secret is not None:
-        found.append(await parts.login_sessions.principal_of(secret))
+        found.append(await parts.login_sessions.principal_of(request, secret))
     if token is not None:
         found.append(await _of_jwt(parts, token))
     if not found:

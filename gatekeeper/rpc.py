@@ -17,20 +17,19 @@ from tenacity import (
 )
 
 from gatekeeper.bodies import read_body
+from gatekeeper.calling import calling
 from gatekeeper.csrf import check_same_site
 from gatekeeper.errors import Refusal, bad_request
 from gatekeeper.functions import Callable
 from gatekeeper.parts import Parts, parts_of
 from gatekeeper.principals import Principal, principal_of
-from gatekeeper.sqlstates import AGAIN, ToldError, in_words
+from gatekeeper.sqlstates import AGAIN, ToldError
 
 _ANSWER_BYTES = 32 << 20
 """How long an answer may be: it is in memory, whole, and so are those of others."""
 
 _TRIES = 4
 _UNDEFINED = "42883"
-_SET_TIMEOUT = "select set_config('statement_timeout', %s, true)"
-_READ_ONLY = ", set_config('transaction_read_only', 'on', true)"
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -103,16 +102,11 @@ def _may_pass(error: BaseException) -> bool:
 async def _ask(
     parts: Parts, principal: Principal, function: Callable, given: dict[str, object]
 ) -> bytes:
-    timeout_ms = str(1000 * parts.settings.function_timeout_s)
-    mode = "" if function.function.writes else _READ_ONLY
-    with in_words():
-        async with parts.database.acting(principal) as connection:
-            with in_words():
-                await connection.execute(_SET_TIMEOUT + mode, [timeout_ms])
-                cursor = await connection.execute(
-                    function.query(list(given)), [*given.values(), _ANSWER_BYTES]
-                )
-                row = await cursor.fetchone()
+    async with calling(parts, principal, writes=function.function.writes) as connection:
+        cursor = await connection.execute(
+            function.query(list(given)), [*given.values(), _ANSWER_BYTES]
+        )
+        row = await cursor.fetchone()
     assert row is not None  # noqa: S101 - it is an aggregate, or a function that gives one row
     if row[0] is None:
         raise bad_request("The answer is too long. Ask for fewer rows: page_size.")

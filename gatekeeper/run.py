@@ -11,6 +11,7 @@ import uvloop
 
 from gatekeeper import logs
 from gatekeeper.app import build
+from gatekeeper.errors import Refusal
 from gatekeeper.metrics import exposing
 from gatekeeper.parts import Parts
 from gatekeeper.processes import supervise
@@ -44,6 +45,7 @@ class Web(uvicorn.Server):
         """Serve a socket until somebody calls end()."""
         self._loop = asyncio.get_running_loop()
         await self.serve(sockets=[listener])
+        self._loop = None
         if self._draining:
             self._draining.cancel()
 
@@ -144,13 +146,24 @@ async def _until_signalled(web: Web, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, web.end)
+    await _check(web.parts)
     await web.run_on(listener)
-    if not web.started:
+
+
+async def _check(parts: Parts) -> None:
+    """Try what can't be done without, before anybody is told that we serve.
+
+    Raises SessionbaseError: UNREACHABLE, NO_PERMISSION.
+    """
+    await parts.database.check()
+    try:
+        await parts.identity_tokens.start()
+    except Refusal:
         raise SessionbaseError(
             ExitCode.UNREACHABLE,
-            "the gatekeeper could not start",
-            hint="The line before says why: Postgres or the issuer's keys can't be reached.",
-        )
+            "the issuer's keys can't be read",
+            hint="Look at SESSIONBASE_JWKS_FILE or SESSIONBASE_JWKS_URL: a key set (RFC 7517).",
+        ) from None
 
 
 def _tell_mode(settings: GatekeeperSettings, tell: Tell) -> None:

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from harness.errors import ExitCode, SessionbaseError
 
-SCHEMAS = ("app", "api", "legacy", "sync", "ops")
+SCHEMAS = ("app", "api", "auth", "legacy", "sync", "ops")
 """What sessionbase has of a database."""
 
 PUBLICATION = "electric_publication_sessionbase"

@@ -57,7 +57,10 @@ RELATIONS = """
     where a.attnum > 0
         and not a.attisdropped
         and (
-            (relation.relnamespace = 'app'::regnamespace and relation.relkind = 'r')
+            (
+                relation.relnamespace in ('app'::regnamespace, 'auth'::regnamespace)
+                and relation.relkind = 'r'
+            )
             or (relation.relnamespace = 'api'::regnamespace and relation.relkind = 'c')
         )
     group by relation.oid
@@ -141,7 +144,7 @@ def catalog_of(
             for result in results
             if (leading := _leading(relations[result], table)) is not None
         )
-        if name.startswith("app.") and types:
+        if not name.startswith("api.") and types:
             given[name] = Given(table, types)
     told = {result for found in given.values() for result, _ in found.types}
     others = {name: relations[name] for name in results if name not in told}

@@ -290,6 +290,31 @@ def _shape(place: Place) -> Values:
     return {"name": name, **about, **condition, "description": "of the proof"}
 
 
+def _identity(place: Place) -> Values:
+    return {"issuer": "i", "subject": place.tag, "account_id": place.account_id}
+
+
+def _login_session(place: Place) -> Values:
+    times = ("created_at", "last_used_at", "idle_expires_at", "absolute_expires_at")
+    # The spare login session is there, for its secret; this is one more of the same identity.
+    number = place.number + 100 if place.is_spare else place.number
+    identity = _identity(replace(place, number=place.number % 100))
+    return {"id": UUID(int=number), **identity, **dict.fromkeys(times, _TIME)}
+
+
+def _login_session_id(place: Place) -> UUID:
+    return UUID(int=place.number)
+
+
+def _login_secret(place: Place) -> Values:
+    about = {"secret_hash": place.number.to_bytes(32), "rotated_at": _TIME}
+    return {"login_session_id": _login_session_id(place), **about}
+
+
+def _revocation(place: Place) -> Values:
+    return {"id": 900_000 + place.number, "kind": "account", "account_id": place.account_id}
+
+
 def _dropped_key(place: Place) -> Values:
     return {"table_name": "t", "name": place.tag, "kind": "key", "definition": "d"}
 
@@ -334,6 +359,10 @@ _TABLES: dict[str, tuple[Callable[[Place], Values], tuple[Place, ...]]] = {
     "legacy.judged_records": (_judged, _RUNS),
     "legacy.known_records": (_known, _RUNS),
     "legacy.reasons": (_reason, (REGISTRY,)),
+    "auth.identities": (_identity, _ACCOUNTS),
+    "auth.login_sessions": (_login_session, _ACCOUNTS),
+    "auth.login_secrets": (_login_secret, _ACCOUNTS),
+    "auth.revocations": (_revocation, _ACCOUNTS),
     "sync.shapes": (_shape, (REGISTRY,)),
     "ops.dropped_keys": (_dropped_key, (REGISTRY,)),
     "ops.migrations": (_migration, (REGISTRY,)),
@@ -398,16 +427,28 @@ def _planted() -> Iterator[tuple[str, list[Values]]]:
         yield table, [*_beside(table), *(row.values for row in rows_there(table))]
 
 
+_SPARES_THERE: dict[str, tuple[Callable[[Place], Values], tuple[Place, ...]]] = {
+    "app.sessions": (
+        lambda place: {"account_id": place.account_id, "id": place.session},
+        _SESSIONS,
+    ),
+    "app.chat_threads": (lambda place: {**_thread(place), "id": place.thread}, _SESSIONS),
+    "auth.login_sessions": (
+        lambda place: {**_login_session(place), "id": _login_session_id(place)},
+        _ACCOUNTS,
+    ),
+}
+"""Spare places that are there, for other tables' rows."""
+
+
 def _beside(table: str) -> list[Values]:
     """Return what others' rows need: accounts that ask, members, sessions, contents of uploads."""
-    spares = [place.spare() for place in _SESSIONS]
+    if table in _SPARES_THERE:
+        make, places = _SPARES_THERE[table]
+        return [make(place.spare()) for place in places]
     if table == "app.accounts":
         others = ("editor", "co-owner")
         return [{"id": ACCOUNTS[name], "name": name, "status": "active"} for name in others]
-    if table == "app.sessions":
-        return [{"account_id": place.account_id, "id": place.session} for place in spares]
-    if table == "app.chat_threads":
-        return [{**_thread(place), "id": place.thread} for place in spares]
     if table == "app.session_members":
         return [
             {**_in_session(place), "member_account_id": ACCOUNTS[name], "role": role}

@@ -190,9 +190,10 @@ def _blindly(cell: Cell, table: Table, row: Row) -> tuple[sql.Composed, sql.Comp
     name, untouched = relation(table.name), _select(table, row)
     if cell.command == "delete":
         return sql.SQL("delete from {}").format(name), untouched
-    # Of what app_user may update this column is always a part.
-    changed = sql.SQL("update {} set updated_at = 'infinity'").format(name)
-    return changed, untouched + sql.SQL(" and updated_at <> 'infinity'")
+    # Of what app_user may update one of these is always a part.
+    column = sql.Identifier("updated_at" if "updated_at" in table.columns else "revoked_at")
+    changed = sql.SQL("update {} set {} = 'infinity'").format(name, column)
+    return changed, untouched + sql.SQL(" and {} is distinct from 'infinity'").format(column)
 
 
 def _expected(

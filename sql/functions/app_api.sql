@@ -265,7 +265,7 @@ end;
 $$;
 comment on function app.need_session(uuid, text) is 'Sees to it that a session is there: one''s own is opened by the first write into it, another''s is one that is shared.';
 
-grant execute on function app.clock() to app_user, bookkeeper;
+grant execute on function app.clock() to app_user, authorizer, bookkeeper;
 grant execute on function
 app.txid(),
 app.refuse(text, text, text, text),

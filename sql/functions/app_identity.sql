@@ -211,3 +211,9 @@ before insert or update or delete on app.hook_decisions
 for each statement
 when (pg_has_role('app_user', 'usage'))
 execute function app.require_account();
+
+create or replace trigger require_account
+before insert or update or delete on auth.login_sessions
+for each statement
+when (pg_has_role('app_user', 'usage'))
+execute function app.require_account();

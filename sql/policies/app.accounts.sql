@@ -1,6 +1,6 @@
 -- app.accounts: who owns data.
 -- Who may: an account reads its own row, and no other account's: not even whether it is there.
--- The functions of authorizer look up who asks; the import functions look up the account they are told to import into.
+-- The functions of authorizer look up who asks, and make an account for an operator; the import functions look up the account they are told to import into.
 set local role sessionbase_owner;
 
 revoke all on app.accounts
@@ -24,5 +24,11 @@ create policy "The import finds any account" on app.accounts
 for select to import_definer
 using (true);
 
+drop policy if exists "An operator makes accounts" on app.accounts;
+create policy "An operator makes accounts" on app.accounts
+for insert to authorizer
+with check (true);
+
 grant select on app.accounts to app_user, authorizer, import_definer;
--- Not granted: insert, update, delete, to anybody. Accounts are made and disabled by administrators.
+grant insert (name) on app.accounts to authorizer;
+-- Not granted: update and delete, to anybody. Accounts are disabled by administrators, and not removed.

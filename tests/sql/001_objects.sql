@@ -1,13 +1,14 @@
 -- What there is, exactly: schemas, tables, functions, triggers. One more or one less fails.
 begin;
-select plan(27);
+select plan(29);
 
 -- Schemas tap (pgTAP) and tests (what our tests share) are of the tests only. schemas_are leaves out pg_* and information_schema by itself.
-select schemas_are('{app,api,legacy,sync,ops,public,tap,tests}'::name[]);
+select schemas_are('{app,api,auth,legacy,sync,ops,public,tap,tests}'::name[]);
 
 select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_logs,session_uploads,upload_chunks,upload_contents,upload_content_chunks,upload_retention,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions}'::name[]);
 select tables_are('legacy', '{reasons,import_runs,import_files,import_batches,kept_records,thread_claims,made_threads,quarantine,staged_records,judged_records,known_records}'::name[]);
 select tables_are('sync', '{shapes}'::name[]);
+select tables_are('auth', '{identities,login_sessions,login_secrets,revocations}'::name[]);
 select tables_are('ops', '{migrations,migration_attempts,dropped_keys}'::name[]);
 select tables_are('api', '{}'::name[]);
 select tables_are('public', '{}'::name[]);
@@ -16,7 +17,7 @@ select is_empty(
     $$
         select oid::regclass
         from pg_class
-        where relnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
+        where relnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
             and relkind not in ('r', 'i', 'S', 'v', 'c')
     $$,
     'no materialized views, foreign or partitioned tables'
@@ -25,7 +26,7 @@ select set_eq(
     $$
         select oid::regclass::text
         from pg_class
-        where relnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
+        where relnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
             and relkind = 'c'
     $$,
     array[
@@ -33,6 +34,7 @@ select set_eq(
         'api.hook_decision',
         'api.listed_session',
         'api.listed_thread',
+        'api.login_session',
         'api.message',
         'api.misalignment',
         'api.recognized_log',
@@ -48,9 +50,10 @@ select set_eq(
         'api.upload_chunk',
         'api.upload_part',
         'api.upload_retention',
-        'api.upload_room'
+        'api.upload_room',
+        'auth.login_session_state'
     ],
-    'the composite types are what functions for applications return'
+    'the composite types are what functions return'
 );
 select views_are('app', '{memberships}'::name[]);
 select views_are('legacy', '{source_records,current_records}'::name[]);
@@ -58,7 +61,7 @@ select is_empty(
     $$
         select oid::regclass
         from pg_class
-        where relnamespace in ('api'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
+        where relnamespace in ('api'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
             and relkind = 'v'
     $$,
     'there is no other view'
@@ -79,7 +82,7 @@ select is_empty(
     $$
         select oid::regtype
         from pg_type
-        where typnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
+        where typnamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace, 'public'::regnamespace)
             and typtype <> 'c'
             and typelem = 0
     $$,
@@ -93,8 +96,8 @@ select set_eq(
             and relnamespace not in ('tap'::regnamespace, 'tests'::regnamespace)
             and relpersistence <> 't'
     $$,
-    '{ops.migration_attempts_id_seq,legacy.import_runs_id_seq,legacy.quarantine_id_seq}'::text[],
-    'the only sequences are those of identity columns of the ledger and the import'
+    '{ops.migration_attempts_id_seq,auth.revocations_id_seq,legacy.import_runs_id_seq,legacy.quarantine_id_seq}'::text[],
+    'the only sequences are those of identity columns of the ledger, the import and the log of revocations'
 );
 
 select functions_are(
@@ -188,6 +191,7 @@ select functions_are(
         'get_upload',
         'get_upload_retention',
         'list_hook_decisions',
+        'list_login_sessions',
         'list_members',
         'list_messages',
         'list_misalignments',
@@ -217,6 +221,8 @@ select functions_are(
         'rename_thread',
         'replace_upload_content',
         'report_misalignment',
+        'revoke_login_session',
+        'revoke_login_sessions',
         'save_ui_settings',
         'set_upload_retention',
         'share_session',
@@ -232,13 +238,14 @@ select functions_are(
 );
 select functions_are('legacy', '{abandon_run,all_faults,begin_build,begin_import,bring_in_and_settle,bring_in_nobodys_way,bring_judged,bring_plain,bring_plain_messages,bring_plain_tool_events,came_from,changed_fields,chat_is_empty,check_brought,check_no_thread_is_made,check_run,check_staging,check_sums,context_events,derive_threads,empty_staging,end_build,ensure_sessions,evidence,export_batch,export_rest,file_name,find_account,find_conflicts,finish_import,give_up_build,has_unique_fields,import_batch,import_notes,import_reasons,import_summary,import_totals,insert_judged,insert_messages,insert_or_quarantine,insert_threads,insert_tool_events,interrupted_run,is_absent_or,is_id,is_plain,is_plain_message,is_plain_thread,is_plain_time,is_plain_tool_event,is_records_fault,is_same,is_text,is_unreadable,json_time,judge_batch,keep_claims,learn_known_records,length_fault,load_batch,made_thread_id,make_missing_threads,make_thread,mend,mend_active_threads,mend_claimed_threads,mend_client_message_ids,mend_times,mended,message_fault,message_json,needless_threads,note_threads,open_batch,open_staging,part_from_other_sessions,place_in_active_threads,read_json,record_fault,register_file,repeated_fields,row_json,row_version,settle_judged,settle_run,source_json,stage_batch,take_lock,text_fault,thread_fault,thread_json,time_fault,tool_event_fault,tool_event_json,unmended,unwrapped,widen_made_threads,widen_sessions,wrapped}'::name[]);
 select functions_are('sync', '{authorize_shape,check}'::name[]);
+select functions_are('auth', '{add_identity,ask_rotation,check_seconds,end_login_session,end_login_sessions,find_account,keep_revoked,log_account,log_identity,log_login_session,log_membership,prune,revocations_since,revoke_login_session_by_hash,rotate_login_session,start_login_session,use_login_session,wake_nodes}'::name[]);
 select functions_are('ops', '{}'::name[]);
 select functions_are('public', '{}'::name[]);
 select is_empty(
     $$
         select pronamespace::regnamespace, proname
         from pg_proc
-        where pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
+        where pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace)
         group by pronamespace, proname
         having count(*) > 1
     $$,
@@ -291,6 +298,8 @@ select set_eq(
             and relkind = 'r'
             -- Nobody who asks as an account may write it.
             and oid <> 'app.accounts'::regclass
+        union all
+        select 'auth.login_sessions'
     $$,
     'every table of account data that app_user may write has the trigger that asks for an account, before every statement of app_user'
 );
@@ -313,15 +322,23 @@ select set_eq(
         'note_session_change AFTER INSERT ON app.hook_decisions FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
         'note_session_change AFTER INSERT OR UPDATE ON app.misalignments FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
         'note_session_change AFTER INSERT OR DELETE OR UPDATE ON app.session_repo_bindings FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
-        'note_session_change AFTER INSERT OR DELETE OR UPDATE ON app.todos FOR EACH ROW EXECUTE FUNCTION app.note_session_change()'
+        'note_session_change AFTER INSERT OR DELETE OR UPDATE ON app.todos FOR EACH ROW EXECUTE FUNCTION app.note_session_change()',
+        'ask_rotation AFTER UPDATE ON app.session_members FOR EACH ROW WHEN ((old.role <> new.role)) EXECUTE FUNCTION auth.ask_rotation()',
+        'keep_revoked BEFORE UPDATE ON auth.login_sessions FOR EACH ROW WHEN ((old.revoked_at IS NOT NULL)) EXECUTE FUNCTION auth.keep_revoked()',
+        'log_account AFTER UPDATE ON app.accounts FOR EACH ROW WHEN (((old.status = ''active''::text) AND (new.status <> ''active''::text))) EXECUTE FUNCTION auth.log_account()',
+        'log_identity AFTER DELETE ON auth.identities FOR EACH ROW EXECUTE FUNCTION auth.log_identity()',
+        'log_login_session AFTER UPDATE ON auth.login_sessions FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (new.revoked_at IS NOT NULL))) EXECUTE FUNCTION auth.log_login_session()',
+        'log_membership AFTER DELETE ON app.session_members FOR EACH ROW EXECUTE FUNCTION auth.log_membership()',
+        'log_removed_login_session AFTER DELETE ON auth.login_sessions FOR EACH ROW WHEN (((old.revoked_at IS NULL) AND (old.idle_expires_at > clock_timestamp()))) EXECUTE FUNCTION auth.log_login_session()',
+        'wake_nodes AFTER INSERT ON auth.revocations FOR EACH STATEMENT EXECUTE FUNCTION auth.wake_nodes()'
     ],
-    'the other triggers keep what is derived: when they fire, for which rows, and what they call'
+    'the other triggers keep what is derived, and what was revoked: when they fire, for which rows, and what they call'
 );
 select set_eq(
     $$
         select oid::regclass::text
         from pg_class
-        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
+        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace)
             and relkind = 'r'
             and relpersistence <> 'p'
     $$,

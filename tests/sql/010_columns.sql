@@ -1,6 +1,6 @@
 -- Which columns each table and view has, exactly. One more or one less fails.
 begin;
-select plan(35);
+select plan(39);
 
 select columns_are('app', 'accounts', '{id,name,status,created_at,updated_at,row_version}'::name[]);
 select columns_are('app', 'sessions', '{account_id,id,created_at,updated_at,row_version,cwd,repository_url,branch,commit_hash,originator,cli_version}'::name[]);
@@ -33,6 +33,10 @@ select columns_are('legacy', 'judged_records', '{run_id,kind,ordinal,byte_offset
 select columns_are('legacy', 'known_records', '{run_id,kind,sha256,record_id}'::name[]);
 select columns_are('legacy', 'source_records', '{account_id,run_id,kind,ordinal,byte_offset,fate,record_id,sha256}'::name[]);
 select columns_are('legacy', 'current_records', '{kind,account_id,record_id,began_at,row_version,record}'::name[]);
+select columns_are('auth', 'identities', '{issuer,subject,account_id,created_at}'::name[]);
+select columns_are('auth', 'login_sessions', '{id,account_id,issuer,subject,user_agent,created_at,last_used_at,idle_expires_at,absolute_expires_at,revoked_at,revoked_why}'::name[]);
+select columns_are('auth', 'login_secrets', '{login_session_id,secret_hash,rotated_at,rotation_asked,previous_hash,previous_until}'::name[]);
+select columns_are('auth', 'revocations', '{id,xid,revoked_at,kind,account_id,login_session_id,owner_account_id,session_id}'::name[]);
 select columns_are('sync', 'shapes', '{name,table_schema,table_name,columns,where_template,params,description}'::name[]);
 select columns_are('ops', 'migrations', '{file,kind,checksum,applied_at,applied_by,duration_ms,policies}'::name[]);
 select columns_are('ops', 'migration_attempts', '{id,file,kind,checksum,attempted_at,attempted_by,duration_ms,outcome,sqlstate,line,message}'::name[]);

@@ -1,6 +1,63 @@
--- The type, nullability and default of every column of the tables and views of the import, the shapes and the ledger, exactly.
+-- The type, nullability and default of every column of the tables and views of the import, the shapes, login sessions and the ledger, exactly.
 begin;
-select plan(17);
+select plan(21);
+
+select set_eq(
+    $$ select tests.columns_of('auth.identities') $$,
+    array[
+        'issuer text not null',
+        'subject text not null',
+        'account_id uuid not null',
+        'created_at timestamptz not null default now()'
+    ],
+    'auth.identities: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('auth.login_sessions') $$,
+    array[
+        'id uuid not null default gen_random_uuid()',
+        'account_id uuid not null',
+        'issuer text not null',
+        'subject text not null',
+        'user_agent text',
+        'created_at timestamptz not null',
+        'last_used_at timestamptz not null',
+        'idle_expires_at timestamptz not null',
+        'absolute_expires_at timestamptz not null',
+        'revoked_at timestamptz',
+        'revoked_why text'
+    ],
+    'auth.login_sessions: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('auth.login_secrets') $$,
+    array[
+        'login_session_id uuid not null',
+        'secret_hash bytea not null',
+        'rotated_at timestamptz not null',
+        'rotation_asked boolean not null default false',
+        'previous_hash bytea',
+        'previous_until timestamptz'
+    ],
+    'auth.login_secrets: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('auth.revocations') $$,
+    array[
+        'id bigint not null generated always as identity',
+        'xid xid8 not null default pg_current_xact_id()',
+        'revoked_at timestamptz not null default clock_timestamp()',
+        'kind text not null',
+        'account_id uuid not null',
+        'login_session_id uuid',
+        'owner_account_id uuid',
+        'session_id text'
+    ],
+    'auth.revocations: the type, nullability and default of every column'
+);
 
 select set_eq(
     $$ select tests.columns_of('legacy.reasons') $$,

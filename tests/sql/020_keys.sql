@@ -1,6 +1,6 @@
 -- Primary and foreign keys: their columns, what a delete does, and that account_id leads.
 begin;
-select plan(38);
+select plan(42);
 
 select col_is_pk('app', 'accounts', '{id}'::name[], 'app.accounts: the primary key is (id)');
 select col_is_pk('app', 'sessions', '{account_id,id}'::name[], 'app.sessions: the primary key is (account_id, id)');
@@ -30,6 +30,10 @@ select col_is_pk('legacy', 'made_threads', '{account_id,thread_id}'::name[], 'le
 select col_is_pk('legacy', 'quarantine', '{id}'::name[], 'legacy.quarantine: the primary key is (id)');
 select col_is_pk('legacy', 'staged_records', '{run_id,kind,ordinal}'::name[], 'legacy.staged_records: the primary key is (run_id, kind, ordinal)');
 select col_is_pk('legacy', 'judged_records', '{run_id,kind,ordinal}'::name[], 'legacy.judged_records: the primary key is (run_id, kind, ordinal)');
+select col_is_pk('auth', 'identities', '{issuer,subject}'::name[], 'auth.identities: the primary key is (issuer, subject)');
+select col_is_pk('auth', 'login_sessions', '{id}'::name[], 'auth.login_sessions: the primary key is (id)');
+select col_is_pk('auth', 'login_secrets', '{login_session_id}'::name[], 'auth.login_secrets: the primary key is (login_session_id)');
+select col_is_pk('auth', 'revocations', '{id}'::name[], 'auth.revocations: the primary key is (id)');
 select col_is_pk('sync', 'shapes', '{name}'::name[], 'sync.shapes: the primary key is (name)');
 select col_is_pk('ops', 'migrations', '{file}'::name[], 'ops.migrations: the primary key is (file)');
 select col_is_pk('ops', 'migration_attempts', '{id}'::name[], 'ops.migration_attempts: the primary key is (id)');
@@ -38,7 +42,7 @@ select set_eq(
     $$
         select pg_class.oid::regclass::text
         from pg_class
-        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
+        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace)
             and relkind = 'r'
             and not exists (
                 select
@@ -51,7 +55,8 @@ select set_eq(
     'every table has a primary key, except the one of ids and sums that a run makes for itself'
 );
 
--- Runs are numbered in the whole database, and quarantine is read by run: both keep a key of their own.
+-- Runs are numbered in the whole database, and quarantine is read by run: both keep a key of their own. Whose an identity, a
+-- login session or a revocation is, is what it is asked for.
 select set_eq(
     $$
         select columns.attrelid::regclass::text
@@ -60,8 +65,8 @@ select set_eq(
         where columns.attname = 'account_id'
             and conkey[1] <> columns.attnum
     $$,
-    '{legacy.import_runs,legacy.quarantine}'::text[],
-    'account_id leads the primary key of every table that has it, except of two import tables'
+    '{auth.identities,auth.login_sessions,auth.revocations,legacy.import_runs,legacy.quarantine}'::text[],
+    'account_id leads the primary key of every table that has it, except of two import tables, and of what says who asks'
 );
 select set_eq(
     $$
@@ -111,6 +116,9 @@ select set_eq(
         'app.ui_settings: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'app.misalignments: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
         'app.hook_decisions: FOREIGN KEY (account_id, session_id) REFERENCES app.sessions(account_id, id) ON DELETE CASCADE',
+        'auth.identities: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
+        'auth.login_sessions: FOREIGN KEY (account_id, issuer, subject) REFERENCES auth.identities(account_id, issuer, subject) ON DELETE CASCADE',
+        'auth.login_secrets: FOREIGN KEY (login_session_id) REFERENCES auth.login_sessions(id) ON DELETE CASCADE',
         'legacy.import_runs: FOREIGN KEY (account_id) REFERENCES app.accounts(id) ON DELETE RESTRICT',
         'legacy.import_files: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
         'legacy.import_batches: FOREIGN KEY (run_id) REFERENCES legacy.import_runs(id) ON DELETE RESTRICT',
@@ -145,7 +153,7 @@ select is_empty(
         select conrelid::regclass, conname
         from pg_constraint
         inner join pg_class on conrelid = pg_class.oid
-        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
+        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace)
             and (not convalidated or condeferrable)
     $$,
     'every constraint is validated and checked at once'

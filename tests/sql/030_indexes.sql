@@ -1,6 +1,6 @@
 -- Which indexes each table has, exactly, what they are made of, and that every foreign key is covered by one.
 begin;
-select plan(39);
+select plan(43);
 
 select indexes_are('app', 'accounts', '{accounts_pkey,accounts_name_key}'::name[]);
 select indexes_are('app', 'sessions', '{sessions_pkey,sessions_recent_idx}'::name[]);
@@ -31,6 +31,10 @@ select indexes_are('legacy', 'quarantine', '{quarantine_pkey,quarantine_raw_key,
 select indexes_are('legacy', 'staged_records', '{staged_records_pkey}'::name[]);
 select indexes_are('legacy', 'judged_records', '{judged_records_pkey}'::name[]);
 select indexes_are('legacy', 'known_records', '{known_records_sha256_idx}'::name[]);
+select indexes_are('auth', 'identities', '{identities_pkey,identities_account_key}'::name[]);
+select indexes_are('auth', 'login_sessions', '{login_sessions_pkey,login_sessions_account_idx,login_sessions_identity_idx,login_sessions_ended_idx}'::name[]);
+select indexes_are('auth', 'login_secrets', '{login_secrets_pkey,login_secrets_secret_hash_key,login_secrets_previous_hash_key}'::name[]);
+select indexes_are('auth', 'revocations', '{revocations_pkey,revocations_xid_idx,revocations_revoked_at_idx}'::name[]);
 select indexes_are('sync', 'shapes', '{shapes_pkey}'::name[]);
 select indexes_are('ops', 'migrations', '{migrations_pkey}'::name[]);
 select indexes_are('ops', 'migration_attempts', '{migration_attempts_pkey,migration_attempts_file_idx}'::name[]);
@@ -51,7 +55,7 @@ select
         where key.contype in ('p', 'u', 'x')
     ) as is_of_a_constraint
 from pg_index
-where indrelid::regclass::text ~ '^(app|legacy|sync|ops)\.';
+where indrelid::regclass::text ~ '^(app|legacy|sync|auth|ops)\.';
 
 select set_eq(
     $$
@@ -78,6 +82,11 @@ select set_eq(
         'app.todos_session_idx btree (account_id, session_id, created_at, id)',
         'app.misalignments_session_idx btree (account_id, session_id, created_at, id)',
         'app.hook_decisions_session_idx btree (account_id, session_id, created_at, id)',
+        'auth.login_sessions_account_idx btree (account_id, last_used_at DESC)',
+        'auth.login_sessions_ended_idx btree (LEAST(revoked_at, idle_expires_at))',
+        'auth.login_sessions_identity_idx btree (account_id, issuer, subject)',
+        'auth.revocations_revoked_at_idx btree (revoked_at)',
+        'auth.revocations_xid_idx btree (xid)',
         'legacy.import_runs_running_idx unique btree (account_id) WHERE (outcome = ''running''::text)',
         'legacy.kept_records_run_idx btree (account_id, run_id, kind, ordinal)',
         'legacy.thread_claims_run_idx btree (account_id, run_id)',
@@ -101,6 +110,9 @@ select set_eq(
     array[
         'app.accounts UNIQUE (name)',
         'app.chat_threads UNIQUE (account_id, session_id, id)',
+        'auth.identities UNIQUE (account_id, issuer, subject)',
+        'auth.login_secrets UNIQUE (previous_hash)',
+        'auth.login_secrets UNIQUE (secret_hash)',
         'legacy.import_runs UNIQUE (account_id, id)',
         'legacy.quarantine UNIQUE (account_id, kind, raw_sha256, occurrence)'
     ],

@@ -7,7 +7,7 @@ select
     oid,
     nspname
 from pg_namespace
-where nspname in ('app', 'api', 'legacy', 'sync', 'ops');
+where nspname in ('app', 'api', 'legacy', 'sync', 'auth', 'ops');
 
 select is_empty(
     $$
@@ -96,9 +96,9 @@ select
     description
 from pg_description
 where case classoid
-    when 'pg_namespace'::regclass then objoid::regnamespace::text in ('app', 'api', 'legacy', 'sync', 'ops')
-    when 'pg_class'::regclass then objoid::regclass::text ~ '^(app|legacy|sync|ops)\.'
-    when 'pg_proc'::regclass then objoid::regprocedure::text ~ '^(app|api|legacy|sync|ops)\.'
+    when 'pg_namespace'::regclass then objoid::regnamespace::text in ('app', 'api', 'legacy', 'sync', 'auth', 'ops')
+    when 'pg_class'::regclass then objoid::regclass::text ~ '^(app|legacy|sync|auth|ops)\.'
+    when 'pg_proc'::regclass then objoid::regprocedure::text ~ '^(app|api|legacy|sync|auth|ops)\.'
 end;
 
 select is_empty(

@@ -1,7 +1,7 @@
 -- Who owns what: sessionbase_owner everything, except import_definer the functions of schema legacy, the tables they analyze, and the views that are made with them,
 -- authorizer what looks up who asks, and bookkeeper what keeps counts.
 begin;
-select plan(6);
+select plan(7);
 
 create temporary view our_schemas as
 select
@@ -9,7 +9,7 @@ select
     nspname,
     nspowner
 from pg_namespace
-where nspname in ('app', 'api', 'legacy', 'sync', 'ops');
+where nspname in ('app', 'api', 'legacy', 'sync', 'auth', 'ops');
 
 select is_empty(
     $$
@@ -54,7 +54,7 @@ select set_eq(
     $$
         select oid::regprocedure::text, proowner::regrole::text
         from pg_proc
-        where pronamespace in (select oid from our_schemas where nspname <> 'legacy')
+        where pronamespace in (select oid from our_schemas where nspname not in ('auth', 'legacy'))
             and proowner <> 'sessionbase_owner'::regrole
     $$,
     $$
@@ -69,7 +69,12 @@ select set_eq(
         ('app.note_session_change()', 'bookkeeper'),
         ('app.preview_message()', 'bookkeeper')
     $$,
-    'sessionbase_owner owns every function outside legacy, but authorizer those that look up who asks, and bookkeeper those that keep counts'
+    'sessionbase_owner owns every function outside auth and legacy, but authorizer those that look up who asks, and bookkeeper those that keep counts'
+);
+select set_eq(
+    $$ select distinct proowner::regrole::text from pg_proc where pronamespace = 'auth'::regnamespace $$,
+    '{authorizer}'::text[],
+    'authorizer owns every function of auth'
 );
 select is_empty(
     $$

@@ -7,7 +7,7 @@ select
     oid,
     nspname
 from pg_namespace
-where nspname in ('app', 'api', 'legacy', 'sync', 'ops');
+where nspname in ('app', 'api', 'legacy', 'sync', 'auth', 'ops');
 
 -- A database that is made from a template does not get the template's own privileges, and the tests run on such a copy.
 create temporary view migrated_database as
@@ -33,7 +33,7 @@ select set_eq(
         select concat_ws(' ', nspname, grantee::regrole, privilege_type, case when is_grantable then 'with grant option' end)
         from pg_namespace
         cross join aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
-        where nspname in ('app', 'api', 'legacy', 'sync', 'ops', 'public')
+        where nspname in ('app', 'api', 'legacy', 'sync', 'auth', 'ops', 'public')
             and grantee <> nspowner
     $$,
     array[
@@ -53,6 +53,11 @@ select set_eq(
         'legacy reviewer USAGE',
         'sync app_user USAGE',
         'sync reviewer USAGE',
+        'auth app_server USAGE',
+        'auth app_user USAGE',
+        'auth authorizer USAGE',
+        'auth authorizer CREATE',
+        'auth reviewer USAGE',
         'ops reviewer USAGE'
     ],
     'who may use which schema; PUBLIC none, not even schema public'

@@ -12,7 +12,7 @@ select
 from pg_class as relation
 cross join aclexplode(relation.relacl) as acl
 where
-    relation.oid::regclass::text ~ '^(app|api|legacy|sync|ops)\.'
+    relation.oid::regclass::text ~ '^(app|api|legacy|sync|auth|ops)\.'
     and acl.grantee <> relation.relowner
 union all
 select
@@ -27,7 +27,7 @@ select
     ) as privilege
 from pg_attribute as field
 cross join aclexplode(field.attacl) as acl
-where field.attrelid::regclass::text ~ '^(app|api|legacy|sync|ops)\.'
+where field.attrelid::regclass::text ~ '^(app|api|legacy|sync|auth|ops)\.'
 group by acl.grantee, field.attrelid, acl.privilege_type;
 
 select set_eq(
@@ -93,14 +93,33 @@ select set_eq(
         'app.misalignments UPDATE (status, updated_at)',
         'app.hook_decisions SELECT',
         'app.hook_decisions INSERT (account_id, session_id, source, content_hash, severity, blocked, rules, message, annotations, created_at, author_account_id)',
+        'auth.login_sessions SELECT',
+        'auth.login_sessions UPDATE (revoked_at, revoked_why)',
         'sync.shapes SELECT'
     ],
     'app_user: what a request may ask for, the policies deciding of which rows'
 );
 select set_eq(
     $$ select privilege from table_privilege where role = 'authorizer' $$,
-    array['app.accounts SELECT', 'app.session_members SELECT'],
-    'authorizer: to read what says who asks'
+    array[
+        'app.accounts SELECT',
+        'app.accounts INSERT (name)',
+        'app.session_members SELECT',
+        'auth.identities SELECT',
+        'auth.identities DELETE',
+        'auth.identities INSERT (issuer, subject, account_id)',
+        'auth.login_secrets SELECT',
+        'auth.login_secrets INSERT (login_session_id, secret_hash, rotated_at)',
+        'auth.login_secrets UPDATE (secret_hash, rotated_at, rotation_asked, previous_hash, previous_until)',
+        'auth.login_sessions SELECT',
+        'auth.login_sessions DELETE',
+        'auth.login_sessions INSERT (account_id, issuer, subject, user_agent, created_at, last_used_at, idle_expires_at, absolute_expires_at)',
+        'auth.login_sessions UPDATE (last_used_at, idle_expires_at, revoked_at, revoked_why)',
+        'auth.revocations SELECT',
+        'auth.revocations DELETE',
+        'auth.revocations INSERT (kind, account_id, login_session_id, owner_account_id, session_id)'
+    ],
+    'authorizer: to read what says who asks, and to write who is signed in'
 );
 select set_eq(
     $$ select privilege from table_privilege where role = 'bookkeeper' $$,
@@ -221,6 +240,9 @@ select set_eq(
             or privilege ~ '(INSERT|UPDATE)$'
     $$,
     array[
+        'authorizer: auth.identities DELETE',
+        'authorizer: auth.login_sessions DELETE',
+        'authorizer: auth.revocations DELETE',
         'app_user: app.sessions DELETE',
         'app_user: app.session_members DELETE',
         'app_user: app.chat_threads DELETE',
@@ -238,7 +260,7 @@ select set_eq(
         'import_definer: legacy.made_threads DELETE',
         'import_definer: legacy.thread_claims DELETE'
     ],
-    'app_user alone deletes account data, and no misalignment and no hook decision; every insert or update lists its columns'
+    'app_user alone deletes account data, authorizer what says who is signed in, and no misalignment and no hook decision; every insert or update lists its columns'
 );
 -- Column by column, as above, these two could be slipped in through a longer list.
 select is_empty(

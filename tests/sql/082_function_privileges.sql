@@ -1,6 +1,6 @@
 -- Who may execute which function, exactly. One more or one less fails.
 begin;
-select plan(13);
+select plan(15);
 
 create temporary view function_privilege as
 select
@@ -12,7 +12,7 @@ select
 from pg_proc as routine
 cross join aclexplode(coalesce(routine.proacl, acldefault('f', routine.proowner))) as acl
 where
-    routine.oid::regprocedure::text ~ '^(app|api|legacy|sync|ops)\.'
+    routine.oid::regprocedure::text ~ '^(app|api|legacy|sync|auth|ops)\.'
     and acl.grantee <> routine.proowner;
 
 select set_eq(
@@ -85,11 +85,30 @@ select set_eq(
         'app.discount_messages()',
         'app.note_session_change()',
         'app.preview_message()',
-        'app.require_account()'
+        'app.require_account()',
+        'auth.ask_rotation()',
+        'auth.keep_revoked()',
+        'auth.log_account()',
+        'auth.log_identity()',
+        'auth.log_login_session()',
+        'auth.log_membership()',
+        'auth.wake_nodes()'
     ],
     'sessionbase_owner: the triggers that are not its own'
 );
-select is_empty($$ select function from function_privilege where role = 'app_server' $$, 'app_server: none');
+select set_eq(
+    $$ select function from function_privilege where role = 'app_server' $$,
+    array[
+        'auth.find_account(text,text)',
+        'auth.revocations_since(xid8)',
+        'auth.revoke_login_session_by_hash(bytea)',
+        'auth.rotate_login_session(bytea,bytea,integer)',
+        'auth.start_login_session(text,text,bytea,text,integer,integer)',
+        'auth.use_login_session(bytea,integer,integer)'
+    ],
+    'app_server: who is signed in, and what was revoked'
+);
+select set_eq($$ select function from function_privilege where role = 'authorizer' $$, array['app.clock()'], 'authorizer: the clock');
 select is_empty($$ select function from function_privilege where role = 'electric_repl' $$, 'electric_repl: none');
 select is_empty($$ select function from function_privilege where role = 'electric_read' $$, 'electric_read: none');
 select set_eq($$ select function from function_privilege where role = 'reviewer' $$, array['sync."check"(text)'], 'reviewer: to check what is synced');
@@ -138,7 +157,7 @@ select is_empty(
     $$
         select role, function
         from function_privilege
-        where role not in ('app_user', 'sessionbase_owner', 'bookkeeper', 'importer', 'import_definer', 'reviewer')
+        where role not in ('app_user', 'app_server', 'sessionbase_owner', 'authorizer', 'bookkeeper', 'importer', 'import_definer', 'reviewer')
             or is_grantable
             or grantor <> proowner
     $$,
@@ -152,7 +171,7 @@ select set_eq(
         where prosecdef
             and pronamespace <> 'tap'::regnamespace
             and pronamespace::regnamespace::text not in ('pg_catalog', 'information_schema')
-            and pronamespace <> 'app'::regnamespace
+            and pronamespace not in ('app'::regnamespace, 'auth'::regnamespace)
     $$,
     'what importer may execute is what is security definer, and nothing else is, but for those below'
 );
@@ -178,6 +197,24 @@ select set_eq(
         'app.restore_chat_keys() of sessionbase_owner for import_definer'
     ],
     'of account data''s own functions seven are security definer: for requests one that looks up who asks, for the import functions two as the owner of the tables, and four triggers'
+);
+-- Who serves requests may write nothing of who is signed in by itself; triggers log what was revoked, whoever revoked it.
+select set_eq(
+    $$ select oid::regprocedure || ' of ' || proowner::regrole from pg_proc where prosecdef and pronamespace = 'auth'::regnamespace $$,
+    array[
+        'auth.ask_rotation() of authorizer',
+        'auth.find_account(text,text) of authorizer',
+        'auth.log_account() of authorizer',
+        'auth.log_identity() of authorizer',
+        'auth.log_login_session() of authorizer',
+        'auth.log_membership() of authorizer',
+        'auth.revocations_since(xid8) of authorizer',
+        'auth.revoke_login_session_by_hash(bytea) of authorizer',
+        'auth.rotate_login_session(bytea,bytea,integer) of authorizer',
+        'auth.start_login_session(text,text,bytea,text,integer,integer) of authorizer',
+        'auth.use_login_session(bytea,integer,integer) of authorizer'
+    ],
+    'of who signs in, the functions for app_server and the triggers that keep the log are'
 );
 
 select finish();

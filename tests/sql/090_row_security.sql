@@ -1,12 +1,12 @@
 -- Row level security: on and forced on every table of data, and the policies, exactly.
 begin;
-select plan(32);
+select plan(36);
 
 select set_eq(
     $$
         select oid::regclass::text
         from pg_class
-        where relnamespace in ('app'::regnamespace, 'legacy'::regnamespace)
+        where relnamespace in ('app'::regnamespace, 'auth'::regnamespace, 'legacy'::regnamespace)
             and relkind in ('r', 'p')
             and not (relrowsecurity and relforcerowsecurity)
     $$,
@@ -22,7 +22,11 @@ select is_empty(
     'nowhere is it on without being forced'
 );
 
-select policies_are('app', 'accounts', '{"An account reads its own row","Who asks is looked up among all accounts","The import finds any account"}'::name[]);
+select policies_are('app', 'accounts', '{"An account reads its own row","Who asks is looked up among all accounts","The import finds any account","An operator makes accounts"}'::name[]);
+select policies_are('auth', 'identities', '{"An identity is looked up among all","An operator adds identities","An operator removes identities"}'::name[]);
+select policies_are('auth', 'login_sessions', '{"An account reads its own login sessions","An account revokes its own login sessions","A login session is found among all","Any login session is begun","Any login session is prolonged or revoked","Any login session is pruned"}'::name[]);
+select policies_are('auth', 'login_secrets', '{"A secret is found among all","Any login session is given a secret","Any secret is replaced"}'::name[]);
+select policies_are('auth', 'revocations', '{"Every node hears of every revocation","Whatever is revoked is written down","Old revocations are pruned"}'::name[]);
 select policies_are('app', 'sessions', '{"An account reads its own sessions and shared ones","An account makes its own sessions","An account notes changes of sessions where it may edit","An account removes its own sessions","Electric reads all sessions","The import finds any session","The import makes sessions","The import widens the times of a session","Who keeps the counts finds any session","Changes are noted in any session"}'::name[]);
 select policies_are('app', 'session_members', '{"An account reads the members of sessions it may read","An account adds members where it is an owner","An account changes roles where it is an owner","An account removes members where it is an owner","Electric reads all members","Who asks is looked up among all memberships"}'::name[]);
 select policies_are('app', 'chat_threads', '{"An account reads its own threads and shared ones","An account starts threads where it may edit","An account changes threads where it may edit","An account removes threads where it may edit","Electric reads all threads","The import finds any thread","The import brings threads in","The import derives counts and fills in threads it made","Who keeps the counts finds any thread","The counts of any thread are kept"}'::name[]);
@@ -56,6 +60,7 @@ select is_empty(
             'app.session_events', 'app.session_logs', 'app.session_uploads', 'app.session_repo_bindings', 'app.todos', 'app.upload_chunks', 'app.upload_contents',
             'app.upload_content_chunks', 'app.upload_retention',
             'app.ui_settings', 'app.misalignments', 'app.hook_decisions',
+            'auth.identities', 'auth.login_sessions', 'auth.login_secrets', 'auth.revocations',
             'legacy.import_runs', 'legacy.import_files', 'legacy.import_batches', 'legacy.kept_records', 'legacy.thread_claims',
             'legacy.made_threads', 'legacy.quarantine'
         )

@@ -1,6 +1,6 @@
 -- Each policy: whom it is for, what command it allows, and under what condition.
 begin;
-select plan(343);
+select plan(391);
 
 create temporary table wanted (
     place bigint generated always as identity,
@@ -17,6 +17,22 @@ values
 ('app', 'accounts', 'An account reads its own row', 'app_user', 'SELECT', 'itself', null),
 ('app', 'accounts', 'Who asks is looked up among all accounts', 'authorizer', 'SELECT', 'all', null),
 ('app', 'accounts', 'The import finds any account', 'import_definer', 'SELECT', 'all', null),
+('app', 'accounts', 'An operator makes accounts', 'authorizer', 'INSERT', null, 'all'),
+('auth', 'identities', 'An identity is looked up among all', 'authorizer', 'SELECT', 'all', null),
+('auth', 'identities', 'An operator adds identities', 'authorizer', 'INSERT', null, 'all'),
+('auth', 'identities', 'An operator removes identities', 'authorizer', 'DELETE', 'all', null),
+('auth', 'login_sessions', 'An account reads its own login sessions', 'app_user', 'SELECT', 'own', null),
+('auth', 'login_sessions', 'An account revokes its own login sessions', 'app_user', 'UPDATE', 'own', 'own'),
+('auth', 'login_sessions', 'A login session is found among all', 'authorizer', 'SELECT', 'all', null),
+('auth', 'login_sessions', 'Any login session is begun', 'authorizer', 'INSERT', null, 'all'),
+('auth', 'login_sessions', 'Any login session is prolonged or revoked', 'authorizer', 'UPDATE', 'all', 'all'),
+('auth', 'login_sessions', 'Any login session is pruned', 'authorizer', 'DELETE', 'all', null),
+('auth', 'login_secrets', 'A secret is found among all', 'authorizer', 'SELECT', 'all', null),
+('auth', 'login_secrets', 'Any login session is given a secret', 'authorizer', 'INSERT', null, 'all'),
+('auth', 'login_secrets', 'Any secret is replaced', 'authorizer', 'UPDATE', 'all', 'all'),
+('auth', 'revocations', 'Every node hears of every revocation', 'authorizer', 'SELECT', 'all', null),
+('auth', 'revocations', 'Whatever is revoked is written down', 'authorizer', 'INSERT', null, 'all'),
+('auth', 'revocations', 'Old revocations are pruned', 'authorizer', 'DELETE', 'all', null),
 ('app', 'sessions', 'An account reads its own sessions and shared ones', 'app_user', 'SELECT', 'this session shared with viewers', null),
 ('app', 'sessions', 'An account makes its own sessions', 'app_user', 'INSERT', null, 'own'),
 ('app', 'sessions', 'An account notes changes of sessions where it may edit', 'app_user', 'UPDATE', 'this session shared with editors', 'this session shared with editors'),

@@ -80,6 +80,8 @@ select is_empty(
         cross join unnest('{app_server,electric_read,electric_repl,authorizer,importer,reviewer}'::name[]) as role (name)
         cross join unnest('{"insert into %s default values","delete from %s","truncate %s","lock table %s in row exclusive mode"}'::text[]) as statement (command)
         where is_table
+            -- Only an operator, who acts as authorizer, makes accounts.
+            and not (role.name = 'authorizer' and target = 'app.accounts'::regclass and statement.command ~ '^insert')
             and tests.outcome(role.name, '{"sub": "00000000-0000-4000-8000-00000000000a"}', target, format(statement.command, target)) <> '42501 missing privilege'
     $$,
     'none of them writes any, whatever account it claims'

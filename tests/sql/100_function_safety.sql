@@ -14,7 +14,7 @@ select
     proleakproof,
     substring(pg_get_functiondef(oid) from '\n LANGUAGE (\w+)') as language
 from pg_proc
-where pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace);
+where pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace);
 
 select set_eq(
     'select signature from our_functions where prosecdef',
@@ -41,7 +41,18 @@ select set_eq(
         'app.count_message()',
         'app.discount_messages()',
         'app.note_session_change()',
-        'app.preview_message()'
+        'app.preview_message()',
+        'auth.ask_rotation()',
+        'auth.find_account(text,text)',
+        'auth.log_account()',
+        'auth.log_identity()',
+        'auth.log_login_session()',
+        'auth.log_membership()',
+        'auth.revocations_since(xid8)',
+        'auth.revoke_login_session_by_hash(bytea)',
+        'auth.rotate_login_session(bytea,bytea,integer)',
+        'auth.start_login_session(text,text,bytea,text,integer,integer)',
+        'auth.use_login_session(bytea,integer,integer)'
     ],
     'which functions are security definer'
 );
@@ -60,6 +71,8 @@ select set_eq(
         from our_functions
         where prosecdef
             and proowner <> 'import_definer'::regrole
+            -- All of those are authorizer's: 082_function_privileges.sql.
+            and signature !~ '^auth\.'
     $$,
     array[
         'app.current_account_id() authorizer',
@@ -148,7 +161,7 @@ select is_empty(
         from our_functions
         inner join pg_class on prosrc ~ ('\m' || pg_class.oid::regclass::text || '\M')
         where relkind in ('r', 'v')
-            and pg_class.oid::regclass::text ~ '^(app|legacy|sync|ops)\.'
+            and pg_class.oid::regclass::text ~ '^(app|legacy|sync|auth|ops)\.'
             and (provolatile = 'i' or not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}')
     $$,
     'no function that is immutable, or whose search_path is not pinned, names a table or view'
@@ -181,6 +194,7 @@ select set_eq(
         'app.storable_json(text,text,text)',
         'app.storable_number(text)',
         'app.storable_string(text,text)',
+        'auth.check_seconds(integer)',
         'legacy.all_faults(jsonb,jsonb)',
         'legacy.changed_fields(jsonb,jsonb)',
         'legacy.check_brought(boolean,bigint,bigint)',
@@ -229,7 +243,10 @@ select set_eq(
         'api.list_misalignments(text,text,text,text,boolean,integer,uuid)',
         'api.list_repo_bindings(uuid)',
         'api.list_session_events(text,bigint,bigint,boolean,integer,uuid)',
+        'api.list_login_sessions()',
         'api.list_sessions(text,integer)',
+        'auth.find_account(text,text)',
+        'auth.revocations_since(xid8)',
         'api.list_thread_messages(text,text,text,boolean,integer,uuid)',
         'api.list_threads(text,text,text,text,integer,uuid)',
         'api.list_todos(text,boolean,text,text,boolean,integer,uuid)',

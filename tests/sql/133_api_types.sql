@@ -1,6 +1,6 @@
 -- What schema api is made of: types that are rows of tables, and functions that any language can call in one way.
 begin;
-select plan(36);
+select plan(37);
 
 -- What a type begins with before the columns of its table.
 create temporary table mirror (type regtype, target regclass, first text[]);
@@ -19,6 +19,7 @@ values
 ('api.hook_decision', 'app.hook_decisions', '{txid bigint}'),
 ('api.upload', 'app.session_uploads', '{txid bigint}'),
 ('api.upload_retention', 'app.upload_retention', '{txid bigint}'),
+('api.login_session', 'auth.login_sessions', '{txid bigint}'),
 ('api.listed_session', 'app.sessions', '{cursor text,role text}'),
 ('api.listed_thread', 'app.chat_threads', '{cursor text}');
 create function pg_temp.columns_of(p_class oid)
@@ -83,7 +84,7 @@ select is_empty(
     'no function is overloaded: arguments are named, and a call names one function'
 );
 select is_empty(
-    $$ select signature from our_functions where name !~ '^(activate|add|append|archive|begin|bind|clear|delete|expire|find|finish|get|list|move|open|progress|put|read|recognize|record|remove|rename|replace|report|save|set|share|start|store|unbind|unshare|update)_[a-z_]+$' $$,
+    $$ select signature from our_functions where name !~ '^(activate|add|append|archive|begin|bind|clear|delete|expire|find|finish|get|list|move|open|progress|put|read|recognize|record|remove|rename|replace|report|revoke|save|set|share|start|store|unbind|unshare|update)_[a-z_]+$' $$,
     'a name is a verb and what it is about'
 );
 select is_empty(
@@ -100,8 +101,8 @@ select is_empty(
 );
 select set_eq(
     $$ select signature from our_functions where not names @> '{account_id}' $$,
-    '{"api.list_sessions(text,integer)","api.recognize_log(text[])"}'::text[],
-    'all are told whose rows are meant, but the list of the sessions of any account that one may see, and what looks at no row'
+    '{"api.list_login_sessions()","api.list_sessions(text,integer)","api.recognize_log(text[])","api.revoke_login_session(uuid)","api.revoke_login_sessions()"}'::text[],
+    'all are told whose rows are meant, but the list of the sessions of any account that one may see, what looks at no row, and login sessions, which are one''s own'
 );
 select is_empty(
     $$ select signature from our_functions where names @> '{account_id}' and arguments[pronargs] <> 'account_id uuid default NULL::uuid' $$,

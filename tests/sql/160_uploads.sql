@@ -517,7 +517,7 @@ select is_empty(
         from pg_proc
         where prosrc ~ 'expire_uploads|remove_unused_upload_contents|remove_upload'
             and proname not in ('expire_uploads', 'remove_unused_upload_contents', 'remove_upload', 'list_unused_upload_contents', 'remove_upload')
-            and pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'ops'::regnamespace)
+            and pronamespace in ('app'::regnamespace, 'api'::regnamespace, 'legacy'::regnamespace, 'sync'::regnamespace, 'auth'::regnamespace, 'ops'::regnamespace)
     $$,
     'no other function calls what removes uploads'
 );

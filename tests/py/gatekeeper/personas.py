@@ -1,4 +1,4 @@
-"""Accounts that ask. Each has a gatekeeper of its own, which in single-tenant mode knows no other."""
+"""Accounts that ask, each a gatekeeper of its own: in single-tenant mode that knows no other."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

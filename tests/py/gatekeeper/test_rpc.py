@@ -84,9 +84,8 @@ def todo_of(client: httpx.Client, **given: Any) -> dict[str, Any]:  # noqa: ANN4
 
 def define(root: Connection, signature: str, kind: str, body: str) -> None:
     """Make a function that app_user may execute. signature: name(arguments) returns type."""
-    root.execute(
-        f"create function api.{signature} language plpgsql {kind} as $$ begin {body} end $$".encode()
-    )
+    made = f"create function api.{signature} language plpgsql {kind}"
+    root.execute(f"{made} as $$ begin {body} end $$".encode())
     function = signature.partition(" returns ")[0]
     root.execute(f"grant execute on function api.{function} to app_user".encode())
 

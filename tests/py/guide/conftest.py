@@ -11,9 +11,26 @@ from harness.legacy.results import ImportRequest
 from harness.settings import EXAMPLES
 from harness.testing.servers import Databases
 from tests.py.applications import application_login, as_login
-from tests.py.guide.running import FRIEND
+from tests.py.guide.running import ACCOUNT, FRIEND
 
 Seeded = Callable[[], tuple[Server, Server]]
+
+_SIGN_IN = """
+    with identity as (
+        insert into auth.identities (issuer, subject, account_id)
+        values ('https://issuer.example', 'somebody', %(account)s)
+        returning *
+    )
+
+    insert into auth.login_sessions (
+        account_id, issuer, subject, user_agent,
+        created_at, last_used_at, idle_expires_at, absolute_expires_at
+    )
+    select
+        account_id, issuer, subject, agent,
+        now(), now() + make_interval(secs => age), now() + '1 day', now() + '1 day'
+    from identity, (values ('a browser', 2), ('another', 1)) as used (agent, age)
+"""
 
 
 @pytest.fixture
@@ -29,6 +46,7 @@ def seeded(databases: Databases) -> Iterator[Seeded]:
                 connection.execute(
                     "insert into app.accounts (id, name) values (%s, 'friend')", [FRIEND]
                 )
+                connection.execute(_SIGN_IN, {"account": ACCOUNT})
             return server, as_login(server, login)
 
         yield make
