@@ -15,12 +15,14 @@ export function messagesOfThread(thread, shapeOptions, append) {
     shapeOptions,
     // The primary key and nothing else: updates and deletes come with that and what changed. The account is the shape's.
     getKey: (message) => message.id,
-    onInsert: async ({ transaction, collection }) => {
+    onInsert: async ({ transaction }) => {
       const { account_id, session_id, id: thread_id } = thread;
-      await Promise.all(transaction.mutations.map(async ({ modified: { role, content, client_message_id } }) => {
-        const written = await append({ account_id, session_id, thread_id, role, content, client_message_id });
-        await arrived(collection.utils, written);
-      }));
+      const written = await Promise.all(transaction.mutations.map(({ modified: { role, content, client_message_id } }) => (
+        append({ account_id, session_id, thread_id, role, content, client_message_id })
+      )));
+      // The collection waits until these transactions have come by sync; meanwhile it has the messages as they were sent, and
+      // afterwards the synced ones instead, in one step. There is no giving up: they are written.
+      return { txid: written.map(({ txid }) => txid), timeout: LONGEST_MS };
     },
   }));
 }
@@ -40,14 +42,4 @@ export function shown(messages) {
     if (message.$synced || !byKey.has(key)) byKey.set(key, message);
   }
   return byKey;
-}
-
-// Waits until a row that was written has come by sync: its transaction did or, where all rows came anew after a 409, the row
-// itself, for then they come without their transactions. There is no giving up: the row is written. While this waits, the
-// collection has the message as it was sent, and afterwards the synced one instead, in one step.
-function arrived({ awaitTxId, awaitMatch }, { txid, id }) {
-  return Promise.any([
-    awaitTxId(txid, LONGEST_MS),
-    awaitMatch(({ value }) => value?.id === id, LONGEST_MS),
-  ]);
 }

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +16,8 @@ from tests.py.electric.clients import Client, Fact, lay_out_programs, running
 from tests.py.electric.conftest import Start
 from tests.py.electric.electrics import Electric
 from tests.py.electric.rooms import OWNER, Room, enter_room
-from tests.py.electric.ways import WAYS
+from tests.py.electric.ways import WAYS, bearer, identify, through
+from tests.py.gatekeeper.gatekeepers import running as serving
 
 Follow = Callable[..., Client]
 
@@ -114,7 +117,7 @@ def test_every_character_comes_through(
 def test_it_has_ten_thousand_rows_and_their_changes(
     follow: Follow, electric: Electric, room: Room, program: str
 ) -> None:
-    room.add(*(f"{number} {'text ' * 20}" for number in range(10_000)))
+    room.fill(10_000)
     client = follow(electric, room, program)
     client.until_said(count=10_000, digest=room.digest())
     room.change_all()
@@ -211,6 +214,11 @@ def test_a_message_is_shown_at_once_and_stays(
     assert facts.index("written") < facts.index("persisted")
     for states in (_contents(client), _screens(client)):
         _assert_neither_gaps_nor_doubles(states, {"there", "hello"})
+    # It is a row as all others are.
+    room.change("hello", to="hello again")
+    client.until_rows("there", "hello again")
+    room.remove("hello again")
+    client.until_rows("there")
 
 
 def test_a_message_arrives_also_when_all_rows_come_anew(follow: Follow, start: Start) -> None:
@@ -259,6 +267,32 @@ def test_a_message_that_is_not_written_is_not_shown_any_more(
     client.tell("send", content="and on")
     client.until_said(persisted="and on")
     assert sorted(row["content"] for row in _states(client)[-1]) == ["and on", "there"]
+
+
+@pytest.mark.parametrize("program", ["shape.mjs", _COLLECTION])
+def test_a_token_is_renewed_in_time_and_after_the_gatekeeper_was_started_again(
+    electric: Electric, room: Room, settings: Settings, tmp_path: Path, program: str
+) -> None:
+    """A gatekeeper that starts again knows no token that it gave away."""
+    lay_out_programs(settings, tmp_path)
+    room.add("one")
+    issuer = identify(electric, tmp_path)
+    with ExitStack() as stack:
+        with serving(electric, **issuer.settings(), token_ttl_s=10) as first:
+            port = urlsplit(first.url).port
+            way = through("token", first, room, bearer(issuer))
+            environment = {"WAY": json.dumps(way), "THREAD": json.dumps(room.thread)}
+            client = stack.enter_context(running(tmp_path, program, environment))
+            client.until_rows("one")
+            until = monotonic() + 12
+            while monotonic() < until:
+                room.add("more")
+                client.until_said(digest=room.digest())
+            assert not [fact for fact in client.heard if "failed" in fact]
+        room.add("meanwhile")
+        with serving(electric, **issuer.settings(), gatekeeper_port=port):
+            client.until_said(digest=room.digest())
+            assert {"failed": 401} in client.heard
 
 
 def _states(client: Client) -> list[list[Fact]]:
