@@ -103,7 +103,8 @@ def test_pages_follow_each_other(personas: Clients, shared: Server) -> None:
     whole = found_by(personas[STRANGER])
     assert whole["next"] is None
     assert len(whole["sessions"]) == 6
-    paged, after = [], None
+    paged: list[object] = []
+    after = None
     while len(paged) <= len(whole["sessions"]):
         query: dict[str, str] = {"after": after} if after else {}
         page = found_by(personas[STRANGER], page_size="2", **query)
