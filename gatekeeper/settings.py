@@ -168,6 +168,12 @@ class GatekeeperSettings(Settings):
                 "without SESSIONBASE_JWT_ISSUER whoever reaches the gatekeeper is the one account, "
                 "so SESSIONBASE_GATEKEEPER_HOST must be a loopback address"
             )
+        public = urlsplit(self.public_origin or "").hostname
+        if self.is_single_tenant and public and not is_loopback(public):
+            raise ValueError(
+                "without SESSIONBASE_JWT_ISSUER whoever reaches SESSIONBASE_PUBLIC_ORIGIN would be "
+                "the one account, so that must be a loopback address too"
+            )
         return self
 
     @model_validator(mode="after")

@@ -25,10 +25,17 @@ def application_login(migrated: Server) -> Iterator[dict[str, str]]:
                 user, sql.Literal(login["password"])
             )
         )
+        # A database that migrations were applied to lets in only who is named.
+        connection.execute(
+            sql.SQL("grant connect on database {} to {}").format(
+                sql.Identifier(migrated.database), user
+            )
+        )
     try:
         yield login
     finally:
         with connect(migrated, "test") as connection:
+            connection.execute(sql.SQL("drop owned by {}").format(user))
             connection.execute(sql.SQL("drop role {}").format(user))
 
 

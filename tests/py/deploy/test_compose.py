@@ -13,6 +13,7 @@ import pytest
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
+from gatekeeper.settings import GatekeeperSettings
 from harness.connections import NEWEST_MAJOR
 from harness.embedded.electric.server import VERSION
 from harness.errors import SessionbaseError
@@ -258,3 +259,24 @@ def answering(status: int | None) -> Iterator[int]:
         if status is not None:
             server.shutdown()
             serving.join()
+
+
+def test_the_gatekeeper_takes_its_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = VALUES | {
+        "SESSIONBASE_PUBLIC_ORIGIN": "https://chat.example",
+        "SESSIONBASE_JWT_ISSUER": "https://login.example",
+        "SESSIONBASE_JWKS_URL": "https://login.example/jwks",
+        "SESSIONBASE_JWT_SECRET": "",
+        "SESSIONBASE_JWT_ALGORITHMS": "",
+        "SESSIONBASE_TOKEN_KEYS": "",
+    }
+    environment = read_compose(values)["services"]["gatekeeper"]["environment"]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    known = GatekeeperSettings(_env_file=None)
+    assert not known.is_single_tenant
+    aliases = {str(one.validation_alias) for one in GatekeeperSettings.model_fields.values()}
+    names = {f"SESSIONBASE_{name}".upper() for name in GatekeeperSettings.model_fields} | aliases
+    assert set(environment) <= names

@@ -25,6 +25,7 @@ _JWKS = _ISSUER | {"SESSIONBASE_JWKS_URL": "https://issuer.example/keys"}
         ({"SESSIONBASE_TOKEN_KEYS": _SECRET}, "32 bytes or more"),
         ({"SESSIONBASE_TOKEN_TTL_S": "301"}, "SESSIONBASE_TOKEN_TTL_S"),
         ({"SESSIONBASE_PUBLIC_ORIGIN": "https://chat.example/"}, "SESSIONBASE_PUBLIC_ORIGIN"),
+        ({"SESSIONBASE_PUBLIC_ORIGIN": "https://chat.example"}, "a loopback address too"),
         (_ISSUER, "needs exactly one of"),
         (_JWKS | {"SESSIONBASE_JWT_SECRET": _SECRET}, "needs exactly one of"),
         (_JWKS | {"SESSIONBASE_JWT_AUDIENCE": ""}, "needs SESSIONBASE_JWT_AUDIENCE"),

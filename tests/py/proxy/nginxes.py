@@ -23,7 +23,8 @@ from harness.testing.nginx import Nginx
 from tests.py.waiting import wait_until
 
 TEMPLATE = PROJECT / "deploy" / "nginx" / "sessionbase.conf.template"
-HOST = "chat.example"
+HOST = "localhost"
+"""Single-tenant mode serves no other name."""
 UPLOAD_LIMIT = 4 << 20
 _MAIN = Template("""
 $user
