@@ -7,11 +7,21 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.connections import Connection, connect
+from harness.connections import Connection, Server, connect
 from harness.testing.servers import Databases
 from tests.py.electric.electrics import Electric, stand_in
 from tests.py.gatekeeper.gatekeepers import Gatekeeper, running
 from tests.py.gatekeeper.issuers import Issuer, new_issuer
+from tests.py.gatekeeper.personas import (
+    DISABLED,
+    EDITOR,
+    OWNER,
+    STRANGER,
+    VIEWER,
+    Clients,
+    cast,
+    clients,
+)
 
 Start = Callable[..., Gatekeeper]
 
@@ -65,4 +75,32 @@ def ask(single: Gatekeeper) -> Iterator[httpx.Client]:
 def writer(electric: Electric) -> Iterator[Connection]:
     """Give a connection to the database, as a superuser: it sees every row."""
     with connect(electric.server, "test") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(databases: Databases) -> Iterator[Server]:
+    """Give a database with the personas, of this module."""
+    with databases.migrated() as server:
+        cast(server)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def personas(shared: Server) -> Iterator[Clients]:
+    """Give an HTTP client for each persona."""
+    with clients(shared, OWNER, VIEWER, EDITOR, STRANGER, DISABLED) as made:
+        yield made
+
+
+@pytest.fixture
+def owner(personas: Clients) -> httpx.Client:
+    """Return the owner's."""
+    return personas[OWNER]
+
+
+@pytest.fixture
+def root(shared: Server) -> Iterator[Connection]:
+    """Give a connection as a superuser."""
+    with connect(shared, "test") as opened:
         yield opened

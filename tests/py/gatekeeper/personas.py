@@ -41,6 +41,10 @@ _CAST = f"""
 """
 
 
+Clients = dict[UUID, httpx.Client]
+"""An HTTP client for each account."""
+
+
 @contextmanager
 def asking(
     server: Server,
@@ -54,7 +58,7 @@ def asking(
 
 
 @contextmanager
-def clients(server: Server, *accounts: UUID) -> Iterator[dict[UUID, httpx.Client]]:
+def clients(server: Server, *accounts: UUID) -> Iterator[Clients]:
     """Give an HTTP client for each account."""
     with ExitStack() as stack:
         gatekeepers = {

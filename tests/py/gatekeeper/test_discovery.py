@@ -1,7 +1,6 @@
 """GET /v1/sessions: what Postgres shows who asks, and nothing that can't be had."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,6 @@ import httpx
 import pytest
 
 from harness.connections import Connection, Server, connect
-from harness.testing.servers import Databases
 from tests.py.gatekeeper.personas import (
     DISABLED,
     EDITOR,
@@ -17,26 +15,8 @@ from tests.py.gatekeeper.personas import (
     SHARED,
     STRANGER,
     VIEWER,
-    cast,
-    clients,
+    Clients,
 )
-
-Clients = dict[UUID, httpx.Client]
-
-
-@pytest.fixture(scope="module")
-def shared(databases: Databases) -> Iterator[Server]:
-    """Give a database with the personas, of this module."""
-    with databases.migrated() as server:
-        cast(server)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def personas(shared: Server) -> Iterator[Clients]:
-    """Give an HTTP client for each persona."""
-    with clients(shared, OWNER, VIEWER, EDITOR, STRANGER, DISABLED) as made:
-        yield made
 
 
 def found_by(client: httpx.Client, **query: str) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """POST /rpc/{function}: what it takes, what it answers, and what it says no to."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -11,9 +9,8 @@ import pytest
 from gatekeeper import functions, rpc
 from gatekeeper.errors import forbidden
 from gatekeeper.sqlstates import STATUSES
-from harness.connections import Connection, Server, connect
+from harness.connections import Connection, Server
 from harness.guide.entries import load_entries
-from harness.testing.servers import Databases
 from tests.py.gatekeeper.personas import (
     DISABLED,
     EDITOR,
@@ -21,43 +18,12 @@ from tests.py.gatekeeper.personas import (
     SHARED,
     STRANGER,
     VIEWER,
+    Clients,
     asking,
-    cast,
-    clients,
 )
 
 SECRET = "what a row holds"  # noqa: S105
 JSON = {"content-type": "application/json"}
-
-Clients = dict[UUID, httpx.Client]
-
-
-@pytest.fixture(scope="module")
-def shared(databases: Databases) -> Iterator[Server]:
-    """Give a database with the personas, of this module."""
-    with databases.migrated() as server:
-        cast(server)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def personas(shared: Server) -> Iterator[Clients]:
-    """Give an HTTP client for each persona."""
-    with clients(shared, OWNER, VIEWER, EDITOR, STRANGER, DISABLED) as made:
-        yield made
-
-
-@pytest.fixture
-def owner(personas: Clients) -> httpx.Client:
-    """Return the owner's."""
-    return personas[OWNER]
-
-
-@pytest.fixture
-def root(shared: Server) -> Iterator[Connection]:
-    """Give a connection as a superuser."""
-    with connect(shared, "test") as opened:
-        yield opened
 
 
 @pytest.fixture

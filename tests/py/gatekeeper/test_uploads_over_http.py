@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from email.message import Message
 from random import Random
 from urllib.parse import quote, urlsplit
-from uuid import UUID
 
 import httpx
 import pytest
@@ -21,7 +20,6 @@ from gatekeeper.errors import forbidden
 from harness import chunks
 from harness.chunks import zstd
 from harness.connections import Connection, Server, connect
-from harness.testing.servers import Databases
 from harness.uploads import About, read_upload, store_upload
 from tests.py.gatekeeper.personas import (
     DISABLED,
@@ -30,45 +28,14 @@ from tests.py.gatekeeper.personas import (
     SHARED,
     STRANGER,
     VIEWER,
+    Clients,
     asking,
-    cast,
-    clients,
 )
 from tests.py.waiting import wait_until
 
 BYTES = {"content-type": "application/octet-stream"}
 PLAIN = {"accept-encoding": "identity"}
 ZSTD = {"accept-encoding": "gzip, zstd;q=0.5"}
-
-Clients = dict[UUID, httpx.Client]
-
-
-@pytest.fixture(scope="module")
-def shared(databases: Databases) -> Iterator[Server]:
-    """Give a database with the personas, of this module."""
-    with databases.migrated() as server:
-        cast(server)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def personas(shared: Server) -> Iterator[Clients]:
-    """Give an HTTP client for each persona."""
-    with clients(shared, OWNER, VIEWER, EDITOR, STRANGER, DISABLED) as made:
-        yield made
-
-
-@pytest.fixture
-def owner(personas: Clients) -> httpx.Client:
-    """Return the owner's."""
-    return personas[OWNER]
-
-
-@pytest.fixture
-def root(shared: Server) -> Iterator[Connection]:
-    """Give a connection as a superuser."""
-    with connect(shared, "test") as opened:
-        yield opened
 
 
 def stored(root: Connection, content: bytes, name: str = "log.jsonl") -> str:
