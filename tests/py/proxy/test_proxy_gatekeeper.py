@@ -25,6 +25,7 @@ _TODO = "insert into app.todos (account_id, id, session_id, body) values (%s, %s
 _TODOS = f"/v1/sessions/{quote(SHARED, safe='')}/shapes/session_todos"
 _LONG_POLL_S, _KEEP_ALIVE_S, _SSE_S = 20, 21, 60
 """Electric's own."""
+_LOG_BEHIND_S = 0.8
 _AT_ONCE_S = 1
 """Far below every other wait here, and far above what a busy machine takes."""
 
@@ -197,6 +198,8 @@ def _bearer(client: httpx.Client) -> dict[str, str]:
 
 def _live(client: httpx.Client) -> dict[str, str]:
     """Read the shape until it is up to date, and return the query of a poll."""
+    # On a server of tests a commit reaches the log up to three rounds of the WAL writer later.
+    time.sleep(_LOG_BEHIND_S)
     answer = client.get(f"{_TODOS}?offset=-1")
     while "electric-up-to-date" not in answer.headers:
         answer = client.get(_TODOS, params=_next(answer))
