@@ -40,7 +40,10 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = ExitStack()
     config.add_cleanup(stack.close)
     config.stash[_SERVER] = stack.enter_context(open_server(settings, postgres))
-    config.stash[_SETTINGS] = settings.model_copy(update={"database_url": None})
+    config.stash[_GIVEN] = settings
+    config.stash[_SETTINGS] = settings.model_copy(
+        update={"database_url": None, "electric_url": None, "electric_secret": None}
+    )
     for name in list(os.environ):
         # Tests say themselves what is set.
         if name.startswith(_OURS):
@@ -63,8 +66,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.fixture(scope="session")
 def settings(pytestconfig: pytest.Config) -> Settings:
-    """Return the settings of this run, without a DATABASE_URL."""
+    """Return the settings of this run, without a DATABASE_URL and an ELECTRIC_URL."""
     return pytestconfig.stash[_SETTINGS]
+
+
+@pytest.fixture(scope="session")
+def given_settings(pytestconfig: pytest.Config) -> Settings:
+    """Return the settings of this run, for who needs the servers that they name."""
+    return pytestconfig.stash[_GIVEN]
 
 
 @pytest.fixture(scope="session")
@@ -118,3 +127,4 @@ def pair(settings: Settings) -> Iterator[Pair]:
 _SERVER = pytest.StashKey[TestServer]()
 _ELECTRIC = pytest.StashKey[TestElectric]()
 _SETTINGS = pytest.StashKey[Settings]()
+_GIVEN = pytest.StashKey[Settings]()

@@ -60,9 +60,9 @@ def electric(
 
 
 @pytest.fixture(scope="session")
-def electric_of_url(server: Server, settings: Settings) -> Electric:
+def electric_of_url(server: Server, given_settings: Settings) -> Electric:
     """Return the one of ELECTRIC_URL. It follows the database of DATABASE_URL, migrated."""
-    url, secret = settings.electric_url, settings.electric_secret
+    url, secret = given_settings.electric_url, given_settings.electric_secret
     assert url
     assert secret
     return Electric(url.get_secret_value().rstrip("/"), secret.get_secret_value(), server)
