@@ -14,7 +14,9 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from time import perf_counter
+from typing import TextIO
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
@@ -223,34 +225,35 @@ def _serving(
 ) -> Iterator[tuple[str, psutil.Process]]:
     """Run a server that prints its address. Raises SessionbaseError (FAILED) if it ends instead."""
     ours = {"PATH": os.environ["PATH"], "ELECTRIC_SECRET": _SECRET}
-    process = subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=ours | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield _printed_url(process), psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGINT)
+    # Its log goes to a file: who writes into a pipe that nobody reads stands still once it is full.
+    with TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=ours | environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
         try:
-            process.communicate(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            yield _printed_url(process, log), psutil.Process(process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
 
-def _printed_url(process: subprocess.Popen[str]) -> str:
-    printed = []
+def _printed_url(process: subprocess.Popen[str], log: TextIO) -> str:
     for line in process.stdout or []:
-        printed.append(line)
         if line.startswith("http://"):
             url = line.strip().removesuffix("/v1/shape")
             _wait_until_it_listens(url)
             return url
-    raise SessionbaseError(ExitCode.FAILED, f"a server did not start: {''.join(printed)[-500:]}")
+    log.seek(0)
+    raise SessionbaseError(ExitCode.FAILED, f"a server did not start: {log.read()[-500:]}")
 
 
 @retry(
