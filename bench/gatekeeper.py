@@ -8,7 +8,6 @@ own, and the client is this one; all share the machine.
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,14 +16,16 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from time import perf_counter
 from typing import TextIO
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import psutil
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bench.databases import environment_of, open_databases, open_place
 from bench.http_load import Answer, Request, get, hold, send, throughput
+from bench.sync_subjects import shape_query
+from gatekeeper.settings import SINGLE_ACCOUNT
+from harness.acting import acting_as
 from harness.connections import Connection, Server, connect
 from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
@@ -44,7 +45,6 @@ GOAL_ALL_S = 2.0
 _SESSION = "session-bench"
 _SHAPE = "session_messages"
 _SECRET = "secret-of-the-bench"  # noqa: S105 - of servers that live as long as the bench
-_START_S = 30
 _SETTLE_S = 0.2
 """How long after a poll was sent it is taken for held."""
 
@@ -249,23 +249,9 @@ def _serving(
 def _printed_url(process: subprocess.Popen[str], log: TextIO) -> str:
     for line in process.stdout or []:
         if line.startswith("http://"):
-            url = line.strip().removesuffix("/v1/shape")
-            _wait_until_it_listens(url)
-            return url
+            return line.strip().removesuffix("/v1/shape")
     log.seek(0)
     raise SessionbaseError(ExitCode.FAILED, f"a server did not start: {log.read()[-500:]}")
-
-
-@retry(
-    retry=retry_if_exception_type(OSError),
-    stop=stop_after_delay(_START_S),
-    wait=wait_fixed(0.05),
-    reraise=True,
-)
-def _wait_until_it_listens(url: str) -> None:
-    """Wait until somebody answers: an address is known before that."""
-    parts = urlsplit(url)
-    socket.create_connection((parts.hostname, parts.port)).close()
 
 
 def _fill(server: Server, settings: Settings, order: GatekeeperOrder) -> None:
@@ -276,8 +262,7 @@ def _fill(server: Server, settings: Settings, order: GatekeeperOrder) -> None:
 
 def _append(connection: Connection, count: int) -> None:
     """Append messages of about 1 kB, each as a row of a snapshot."""
-    with connection.transaction():
-        _act(connection)
+    with acting_as(connection, SINGLE_ACCOUNT):
         connection.execute("select api.open_session(session_id => %s)", [_SESSION])
         connection.execute(
             """
@@ -290,24 +275,10 @@ def _append(connection: Connection, count: int) -> None:
         )
 
 
-def _act(connection: Connection) -> None:
-    connection.execute("set local role app_user")
-    connection.execute(
-        "select set_config('request.jwt.claims', "
-        """'{"sub": "00000000-0000-4000-8000-000000000001"}', true)"""
-    )
-
-
 def _definition(server: Server) -> str:
     """Return the shape as the query that Electric is asked with."""
-    with connect(server, "bench") as connection, connection.transaction():
-        _act(connection)
-        ((schema, table, columns, where, params),) = connection.execute(
-            "select * from sync.authorize_shape(%s, session_id => %s)", [_SHAPE, _SESSION]
-        ).fetchall()
-    numbered = {f"params[{n}]": value for n, value in enumerate(params, 1)}
-    known = {"table": f"{schema}.{table}", "where": where, "columns": ",".join(columns)}
-    return urlencode(known | numbered)
+    with connect(server, "bench") as connection:
+        return urlencode(shape_query(connection, SINGLE_ACCOUNT, _SHAPE, _SESSION))
 
 
 async def _measure_pair(pair: Pair, report: GatekeeperReport, tell: Tell) -> None:

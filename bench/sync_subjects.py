@@ -114,7 +114,7 @@ def open_thread(server: Server, url: str, secret: str | None) -> Iterator[Subjec
         account_id = _make_account(connection)
         try:
             session_id, thread_id = _start_thread(connection, account_id)
-            query = _shape(connection, account_id, session_id, thread_id)
+            query = shape_query(connection, account_id, "thread_messages", session_id, thread_id)
             if secret:
                 query["secret"] = secret
             name = _name(url, query)
@@ -139,19 +139,24 @@ def _start_thread(connection: Connection, account_id: UUID) -> tuple[str, str]:
     return session_id, thread_id
 
 
-def _shape(
-    connection: Connection, account_id: UUID, session_id: str, thread_id: str
+def shape_query(
+    connection: Connection,
+    account_id: UUID,
+    shape: str,
+    session_id: str,
+    thread_id: str | None = None,
 ) -> dict[str, str]:
+    """Return the definition of a shape, for an account that may have it, as Electric is asked."""
     cursor = connection.cursor(row_factory=dict_row)
     with acting_as(connection, account_id):
-        (shape,) = cursor.execute(
-            "select * from sync.authorize_shape('thread_messages', %s, %s)", [session_id, thread_id]
+        (found,) = cursor.execute(
+            "select * from sync.authorize_shape(%s, %s, %s)", [shape, session_id, thread_id]
         ).fetchall()
     return {
-        "table": f"{shape['table_schema']}.{shape['table_name']}",
-        "where": shape["where_clause"],
-        "columns": ",".join(shape["columns"]),
-        **{f"params[{number}]": value for number, value in enumerate(shape["params"], 1)},
+        "table": f"{found['table_schema']}.{found['table_name']}",
+        "where": found["where_clause"],
+        "columns": ",".join(found["columns"]),
+        **{f"params[{number}]": value for number, value in enumerate(found["params"], 1)},
     }
 
 
