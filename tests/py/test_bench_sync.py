@@ -17,6 +17,7 @@ from harness.settings import Settings
 from harness.testing.servers import Databases
 
 ORDER = SyncOrder(rows=5, runs=2, burst=50)
+DAMAGED_FROM = 10
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,11 @@ def test_what_is_not_whole_is_no_measurement(
 
 
 def _damaged(hear: Hear, what: str) -> Hear:
+    """Damage what comes of a burst, and not the few messages that tell that a client hears."""
+
     def heard(subject: Subject) -> Iterator[list[int]]:
         for numbers in hear(subject):
-            if len(numbers) < 2:
+            if len(numbers) < DAMAGED_FROM:
                 yield numbers
             elif what == "lost":
                 yield numbers[:-2] + numbers[-1:]
