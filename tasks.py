@@ -738,6 +738,8 @@ ns = Collection(
     pg_stop,
     pg_status,
     electric,
+    backup,
+    restore,
     gatekeeper,
     reset,
 )

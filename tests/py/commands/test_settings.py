@@ -9,6 +9,7 @@ from harness import settings
 from harness.connections import server_of_url
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import PROJECT, Settings
+from tasks import ns
 
 VARIABLES = {
     (str(field.validation_alias) if field.validation_alias else f"SESSIONBASE_{name}".upper())
@@ -94,6 +95,6 @@ def test_the_readme_lists_every_exit_code() -> None:
 def test_the_readme_lists_every_command() -> None:
     readme = (PROJECT / "README.md").read_text()
     tasks = (PROJECT / "tasks.py").read_text()
-    names = set(re.findall(r"@command\ndef (\w+)\(", tasks))
+    written = set(re.findall(r"@command\ndef (\w+)\(", tasks))
     listed = set(re.findall(r"^\| `invoke ([a-z-]+)", readme, re.MULTILINE))
-    assert listed == {name.replace("_", "-") for name in names}
+    assert listed == set(ns.task_names) == {name.replace("_", "-") for name in written}

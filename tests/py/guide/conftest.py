@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from uuid import UUID
 
 import pytest
 
-from harness.connections import Server, connect
+from harness.connections import Connection, Server, connect
 from harness.legacy.importer import import_folder
 from harness.legacy.results import ImportRequest
 from harness.settings import EXAMPLES
@@ -30,6 +31,7 @@ _SIGN_IN = """
         account_id, issuer, subject, agent,
         now(), now() + make_interval(secs => age), now() + '1 day', now() + '1 day'
     from identity, (values ('a browser', 2), ('another', 1)) as used (agent, age)
+    returning id
 """
 
 
@@ -38,7 +40,12 @@ def seed(server: Server) -> None:
     import_folder(server, ImportRequest(EXAMPLES, None), lambda *_: None)
     with connect(server, "test") as connection:
         connection.execute("insert into app.accounts (id, name) values (%s, 'friend')", [FRIEND])
-        connection.execute(_SIGN_IN, {"account": ACCOUNT})
+        sign_in(connection)
+
+
+def sign_in(connection: Connection) -> UUID:
+    """Sign the account in, twice; return the id of a login session."""
+    return UUID(str(connection.execute(_SIGN_IN, {"account": ACCOUNT}).fetchall()[0][0]))
 
 
 @pytest.fixture
