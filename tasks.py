@@ -66,6 +66,7 @@ from harness.session_logs.finding import USUAL
 from harness.session_logs.ingest import ingest_logs
 from harness.session_logs.results import IngestRequest
 from harness.session_logs.showing import report_ingest
+from harness.site import build_site
 from harness.targets import bring_up_to_date, target
 from harness.upload_files import StoreRequest, report_stored, store_file, write_content
 
@@ -575,6 +576,15 @@ def doctor(_: Context, json: bool = False) -> ExitCode:
     return report_symptoms(examine(server, known), as_json=json)
 
 
+@task(help={"out": "The folder to write it to; else site/."})
+@command
+def docs(_: Context, out: str = "site") -> None:
+    """Make a site of docs/, to read in a browser."""
+    with console.progress() as tell:
+        page = build_site(Path(out), tell)
+    console.say(f"open {page}")
+
+
 @task
 @command
 def lint(_: Context) -> ExitCode:
@@ -732,6 +742,7 @@ ns = Collection(
     review,
     guide,
     doctor,
+    docs,
     lint,
     fmt,
     pg_start,

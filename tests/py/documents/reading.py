@@ -66,9 +66,9 @@ def documents() -> list[str]:
 
 
 def blocks_of(page: str, text: str) -> Iterator[Block]:
-    """Read the fenced blocks of a page, those inside of lists too."""
+    """Read the fenced blocks of a page, those inside of lists too. {toctree} is for the site."""
     for token in MarkdownIt().parse(text):
-        if token.type == "fence" and token.map:
+        if token.type == "fence" and token.map and not token.info.startswith("{"):
             yield Block(page, token.map[0] + 1, token.info.strip(), token.content)
 
 
