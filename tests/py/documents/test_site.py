@@ -22,6 +22,7 @@ class Loading(HTMLParser):
         self.loaded: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what a tag loads."""
         given = dict(attrs)
         if tag in {"script", "img", "iframe"} and given.get("src"):
             self.loaded.append(str(given["src"]))
