@@ -68,6 +68,7 @@ def sync_facts(report: SyncReport) -> dict[str, Any]:
         "commit_to_client": [
             {
                 "client": one.client,
+                "seconds": one.seconds,
                 **{f"p{share}_s": one.percentiles(share) for share in _SHARES},
                 **{f"p{share}_to_listen": _to_listen(report, one, share) for share in _SHARES},
                 "commit_p50_s": [percentile(run, 50) for run in one.commits],

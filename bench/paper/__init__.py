@@ -1,0 +1,1 @@
+"""All benches on one page, to read and to compare: ratios, growth, distributions."""

@@ -1,0 +1,93 @@
+"""Writes what the benches found as one page of HTML, and the numbers as JSON beside it."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from bench.paper.comparing import compare
+from bench.paper.figures import Ratio, distributions_of, growths_of, ratios_of
+from bench.paper.plots import plot_distribution, plot_growth, plot_ratios
+from bench.report import write_page
+
+NUMBERS = "bench.json"
+PAGE = "bench.html"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a bench found: as JSON's data, and as the text of a page of the documents."""
+
+    facts: dict[str, Any]
+    text: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot, and what it shows."""
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A bench, as the page shows it."""
+
+    name: str
+    where: str
+    ratios: list[Ratio]
+    ratio_plot: str
+    plots: list[Plot]
+    text: str
+
+
+def write_paper(
+    folder: Path, found: dict[str, Found], earlier: tuple[str, dict[str, Any]] | None = None
+) -> Path:
+    """Write bench.html and bench.json into a folder; return the page.
+
+    found: by the bench's name. earlier: an earlier run to compare with, by what it is called.
+    Raises SessionbaseError (FAILED) if a file can't be written.
+    """
+    facts = {name: one.facts for name, one in found.items()}
+    measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+    head = {"measured_at": measured_at, "version": version("sessionbase")}
+    name, before = earlier or ("", {})
+    page = _template().render(
+        head,
+        numbers=NUMBERS,
+        compared=f"{name} of {before['measured_at']}" if before else "",
+        changes=compare(before["benches"], facts) if before else [],
+        benches=[_section(name, one) for name, one in found.items()],
+    )
+    write_page(folder / NUMBERS, json.dumps({**head, "benches": facts}, indent=1))
+    write_page(folder / PAGE, page)
+    return folder / PAGE
+
+
+def _section(name: str, found: Found) -> Section:
+    ratios = ratios_of(name, found.facts)
+    grown = [Plot(one.title, plot_growth(one)) for one in growths_of(name, found.facts)]
+    spread = [
+        Plot(one.title, plot_distribution(one)) for one in distributions_of(name, found.facts)
+    ]
+    known = found.facts["environment"].items()
+    return Section(
+        name,
+        ", ".join(f"{key} {value}" for key, value in known),
+        ratios,
+        plot_ratios(ratios) if ratios else "",
+        [*grown, *spread],
+        found.text,
+    )
+
+
+def _template() -> Template:
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("page.html.j2")
