@@ -16,16 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 from rich.prompt import Prompt
 
-from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper
-from bench.gatekeeper_report import show_gatekeeper_report
-from bench.imports import Order, bench_imports
-from bench.report import show_report
-from bench.row_security import RlsOrder, bench_row_security
-from bench.row_security_report import show_rls_report
-from bench.uploads import UploadsOrder, bench_uploads
-from bench.uploads_report import show_uploads_report
-from bench.writes import WritesOrder, bench_writes
-from bench.writes_report import show_writes_report
+from bench.registry import NAMES, Asked, find_bench, measure
 from gatekeeper.run import serve
 from gatekeeper.settings import GatekeeperSettings
 from harness import console, quality, reports, settings
@@ -72,15 +63,6 @@ from harness.upload_files import StoreRequest, report_stored, store_file, write_
 
 P = ParamSpec("P")
 _INTERRUPTED = 130
-_BENCHES = {
-    "import": (100_000, 5),
-    "rls": (2_000_000, 9),
-    "writes": (100_000, 5),
-    "uploads": (0, 3),
-    "sync": (300, 3),
-    "gatekeeper": (2_000, 5),
-}
-"""What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
 
 
@@ -109,15 +91,15 @@ def command(function: Callable[P, ExitCode | None]) -> Callable[P, None]:
 
 
 @contextmanager
-def _test_requirements() -> Iterator[None]:
-    """Say what to install where a module is imported that only they bring."""
+def _requirements(extras: str) -> Iterator[None]:
+    """Say what to install where a module is imported that only some extras bring."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise SessionbaseError(
             ExitCode.MISSING_TOOL,
             f"{error.name} is not installed",
-            hint="python3 -m pip install -e '.[test]'",
+            hint=f"python3 -m pip install -e '.[{extras}]'",
         ) from None
 
 
@@ -433,7 +415,7 @@ def test(  # noqa: PLR0913, PLR0917 - its options
     workers: int = 0,
 ) -> ExitCode:
     """Run the tests: pgTAP by pg_prove, then pytest."""
-    with _test_requirements():
+    with _requirements("test"):
         from harness.testing.run import run_tests  # noqa: PLC0415 - needs them
     parts = {name for name, wanted in (("sql", sql), ("py", py)) if wanted} or {"sql", "py"}
     return run_tests(
@@ -449,18 +431,20 @@ def test(  # noqa: PLR0913, PLR0917 - its options
 @task(
     positional=["what"],
     help={
-        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper.",
+        "what": f"{', '.join(NAMES)}; or all: each of them, and a page of all.",
         "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed) for sync, 2,000 "
         "for gatekeeper.",
         "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
-        "held": "gatekeeper: how many polls are held at a time.",
-        "filled": "import: messages of another account that are there already; 0: as many as rows.",
-        "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
+        "filled": "import: how many messages the filled database has; 0: as many as --rows.",
+        "scale": "import: also measure how speed and memory change with size.",
+        "held": "gatekeeper: how many polls it holds at a time.",
         "accounts": "rls: how many accounts the messages are of.",
         "reads": "rls: how many reads a measurement has.",
         "seconds": "writes: how long a measurement is.",
         "data": "uploads: a folder of session logs, which are only measured.",
-        "out": "Also write the figures to this file, as Markdown.",
+        "out": "Also write the figures to this file, as Markdown. all: the folder of the page, "
+        "else bench-results/.",
+        "compare": "all: the bench.json of an earlier run, to say what changed.",
         **_JSON,
     },
 )
@@ -478,48 +462,35 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     data: str = "",
     held: int = 10_000,
     out: str = "",
+    compare: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, rls, writes, uploads, sync or gatekeeper."""
-    if what not in _BENCHES:
-        raise SessionbaseError(
-            ExitCode.REFUSED,
-            f"there is no bench {what}",
-            hint=f"It is one of: {', '.join(_BENCHES)}.",
-        )
-    known, page = settings.load(), Path(out) if out else None
-    rows, runs = (said or usual for said, usual in zip((rows, runs), _BENCHES[what], strict=True))
-    if what == "rls":
-        with console.progress() as tell:
-            costs = bench_row_security(known, RlsOrder(rows, accounts, runs, reads), tell)
-        show_rls_report(costs, as_json=json, out=page)
+    """Measure beside its peers, one thing or all."""
+    known, logs = settings.load(), Path(data) if data else None
+    asked = Asked(rows, runs, filled, scale, accounts, reads, seconds, held, logs)
+    if what == "all":
+        _bench_all(known, asked, out, compare, as_json=json)
         return
-    if what == "uploads":
-        with console.progress() as tell:
-            kept = bench_uploads(known, UploadsOrder(Path(data) if data else None, runs), tell)
-        show_uploads_report(kept, as_json=json, out=page)
-        return
-    if what == "sync":
-        with _test_requirements():
-            from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415 - needs them
-            from bench.sync_report import show_sync_report  # noqa: PLC0415 - as well
-        with console.progress() as tell:
-            synced = bench_sync(known, SyncOrder(rows, runs), tell)
-        show_sync_report(synced, as_json=json, out=page)
-        return
-    if what == "gatekeeper":
-        with console.progress() as tell:
-            cost = bench_gatekeeper(known, GatekeeperOrder(rows, runs, held=held), tell)
-        show_gatekeeper_report(cost, as_json=json, out=page)
-        return
-    if what == "writes":
-        with console.progress() as tell:
-            writes = bench_writes(known, WritesOrder(rows, runs, seconds), tell)
-        show_writes_report(writes, as_json=json, out=page)
-        return
+    if compare:
+        raise SessionbaseError(ExitCode.REFUSED, "--compare is for bench all")
+    with _requirements("test"):
+        chosen = find_bench(what)
     with console.progress() as tell:
-        report = bench_imports(known, Order(rows, runs, filled or rows, scale=scale), tell)
-    show_report(report, as_json=json, out=page)
+        report = measure(chosen, known, asked, tell)
+    chosen.show(report, as_json=json, out=Path(out) if out else None)
+
+
+def _bench_all(
+    known: settings.Settings, asked: Asked, out: str, compare: str, *, as_json: bool
+) -> None:
+    with _requirements("bench,test"):
+        from bench.paper.run import write_all  # noqa: PLC0415 - needs them
+    with console.progress() as tell:
+        page = write_all(known, asked, Path(out or "bench-results"), compare, tell)
+    if as_json:
+        console.say(page.numbers.read_text("utf-8"))
+    else:
+        console.say(f"open {page.page}; the numbers: {page.numbers}")
 
 
 @task(help={"command": "Run this and exit, instead of a prompt."})

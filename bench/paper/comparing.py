@@ -29,7 +29,7 @@ class Change:
 
 
 def load_run(path: Path) -> dict[str, Any]:
-    """Read what an earlier `invoke bench` kept. Raises SessionbaseError (REFUSED)."""
+    """Read what an earlier `invoke bench all` kept. Raises SessionbaseError (REFUSED)."""
     try:
         read: dict[str, Any] = json.loads(path.read_text("utf-8"))
         # What can be compared with itself can be compared.
@@ -39,7 +39,7 @@ def load_run(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SessionbaseError(
             ExitCode.REFUSED,
-            f"{path} is not what invoke bench keeps",
+            f"{path} is not what invoke bench all keeps",
             hint="Name the file bench.json of an earlier run in --compare.",
         ) from None
     return read

@@ -14,8 +14,7 @@ from bench.paper.figures import Ratio, distributions_of, growths_of, ratios_of
 from bench.paper.plots import plot_distribution, plot_growth, plot_ratios
 from bench.report import write_page
 
-NUMBERS = "bench.json"
-PAGE = "bench.html"
+_NUMBERS = "bench.json"
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,14 @@ class Found:
 
     facts: dict[str, Any]
     text: str
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where the page is, and the numbers beside it."""
+
+    page: Path
+    numbers: Path
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,8 @@ class Section:
 
 def write_paper(
     folder: Path, found: dict[str, Found], earlier: tuple[str, dict[str, Any]] | None = None
-) -> Path:
-    """Write bench.html and bench.json into a folder; return the page.
+) -> Paper:
+    """Write bench.html and bench.json into a folder.
 
     found: by the bench's name. earlier: an earlier run to compare with, by what it is called.
     Raises SessionbaseError (FAILED) if a file can't be written.
@@ -60,14 +67,15 @@ def write_paper(
     name, before = earlier or ("", {})
     page = _template().render(
         head,
-        numbers=NUMBERS,
+        numbers=_NUMBERS,
         compared=f"{name} of {before['measured_at']}" if before else "",
         changes=compare(before["benches"], facts) if before else [],
         benches=[_section(name, one) for name, one in found.items()],
     )
-    write_page(folder / NUMBERS, json.dumps({**head, "benches": facts}, indent=1))
-    write_page(folder / PAGE, page)
-    return folder / PAGE
+    paper = Paper(folder / "bench.html", folder / _NUMBERS)
+    write_page(paper.numbers, json.dumps({**head, "benches": facts}, indent=1))
+    write_page(paper.page, page)
+    return paper
 
 
 def _section(name: str, found: Found) -> Section:

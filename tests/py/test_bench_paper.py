@@ -75,7 +75,7 @@ def test_plots_say_what_they_show() -> None:
 
 
 def test_the_page_has_every_bench_and_needs_nothing(tmp_path: Path) -> None:
-    page = write_paper(tmp_path, FOUND).read_text("utf-8")
+    page = write_paper(tmp_path, FOUND).page.read_text("utf-8")
     for name, found in FOUND.items():
         assert f'<h2 id="{name}">' in page
         assert found.text in page
@@ -116,7 +116,7 @@ def test_an_earlier_run_is_compared_on_the_page(tmp_path: Path) -> None:
         folder.mkdir()
     write_paper(earlier, {"writes": Found(changed([0.2])["writes"], "")})
     kept = load_run(earlier / "bench.json")
-    page = write_paper(now, FOUND, ("last week", kept)).read_text("utf-8")
+    page = write_paper(now, FOUND, ("last week", kept)).page.read_text("utf-8")
     assert "Since last week of 20" in page
     assert page.count(">better<") == 1
     # The page without a comparison says nothing of one.
@@ -127,7 +127,7 @@ def test_an_earlier_run_is_compared_on_the_page(tmp_path: Path) -> None:
 def test_a_file_that_is_no_earlier_run_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "bench.json"
     file.write_text(text)
-    with pytest.raises(SessionbaseError, match="not what invoke bench keeps") as caught:
+    with pytest.raises(SessionbaseError, match="not what invoke bench all keeps") as caught:
         load_run(file)
     assert caught.value.code == ExitCode.REFUSED
     with pytest.raises(SessionbaseError, match="can't read"):

@@ -1,0 +1,124 @@
+"""All benches by name: what each measures by default, how it is run, and how it is shown."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper
+from bench.gatekeeper_report import (
+    gatekeeper_facts,
+    gatekeeper_markdown,
+    show_gatekeeper_report,
+)
+from bench.imports import Order, bench_imports
+from bench.report import facts, markdown, show_report
+from bench.row_security import RlsOrder, bench_row_security
+from bench.row_security_report import rls_facts, rls_markdown, show_rls_report
+from bench.uploads import UploadsOrder, bench_uploads
+from bench.uploads_report import show_uploads_report, uploads_facts, uploads_markdown
+from bench.writes import WritesOrder, bench_writes
+from bench.writes_report import show_writes_report, writes_facts, writes_markdown
+from harness.console import Tell
+from harness.errors import ExitCode, SessionbaseError
+from harness.settings import Settings
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for. rows, runs: 0 is the bench's own."""
+
+    rows: int
+    runs: int
+    filled: int
+    scale: bool
+    accounts: int
+    reads: int
+    seconds: int
+    held: int
+    data: Path | None
+
+
+class Show(Protocol):
+    """Prints a report, and writes it to a file of Markdown if one is named."""
+
+    def __call__(self, report: Any, *, as_json: bool, out: Path | None) -> None: ...  # noqa: ANN401, D102
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A bench: its usual rows and runs, how to measure, and a report's three forms."""
+
+    rows: int
+    runs: int
+    measure: Callable[[Settings, Asked, Tell], Any]
+    show: Show
+    facts: Callable[[Any], dict[str, Any]]
+    markdown: Callable[[Any], str]
+
+
+def _import(known: Settings, asked: Asked, tell: Tell) -> object:
+    order = Order(asked.rows, asked.runs, asked.filled or asked.rows, scale=asked.scale)
+    return bench_imports(known, order, tell)
+
+
+def _rls(known: Settings, asked: Asked, tell: Tell) -> object:
+    return bench_row_security(
+        known, RlsOrder(asked.rows, asked.accounts, asked.runs, asked.reads), tell
+    )
+
+
+def _writes(known: Settings, asked: Asked, tell: Tell) -> object:
+    return bench_writes(known, WritesOrder(asked.rows, asked.runs, asked.seconds), tell)
+
+
+def _uploads(known: Settings, asked: Asked, tell: Tell) -> object:
+    return bench_uploads(known, UploadsOrder(asked.data, asked.runs), tell)
+
+
+def _gatekeeper(known: Settings, asked: Asked, tell: Tell) -> object:
+    return bench_gatekeeper(known, GatekeeperOrder(asked.rows, asked.runs, held=asked.held), tell)
+
+
+def _sync() -> Bench:
+    # Only its clients need what the tests need.
+    from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415
+    from bench.sync_report import show_sync_report, sync_facts, sync_markdown  # noqa: PLC0415
+
+    def measure(known: Settings, asked: Asked, tell: Tell) -> object:
+        return bench_sync(known, SyncOrder(asked.rows, asked.runs), tell)
+
+    return Bench(300, 3, measure, show_sync_report, sync_facts, sync_markdown)
+
+
+_BENCHES: Mapping[str, Callable[[], Bench]] = {
+    "import": lambda: Bench(100_000, 5, _import, show_report, facts, markdown),
+    "rls": lambda: Bench(2_000_000, 9, _rls, show_rls_report, rls_facts, rls_markdown),
+    "writes": lambda: Bench(100_000, 5, _writes, show_writes_report, writes_facts, writes_markdown),
+    "uploads": lambda: Bench(0, 3, _uploads, show_uploads_report, uploads_facts, uploads_markdown),
+    "sync": _sync,
+    "gatekeeper": lambda: Bench(
+        2_000, 5, _gatekeeper, show_gatekeeper_report, gatekeeper_facts, gatekeeper_markdown
+    ),
+}
+NAMES = tuple(_BENCHES)
+
+
+def find_bench(name: str) -> Bench:
+    """Return a bench. Raises SessionbaseError (REFUSED) if there is none of that name.
+
+    Raises ModuleNotFoundError if it needs a package that is not installed.
+    """
+    if name not in _BENCHES:
+        raise SessionbaseError(
+            ExitCode.REFUSED,
+            f"there is no bench {name}",
+            hint=f"It is one of: {', '.join(NAMES)}, all.",
+        )
+    return _BENCHES[name]()
+
+
+def measure(bench: Bench, known: Settings, asked: Asked, tell: Tell) -> Any:  # noqa: ANN401 - each has its own
+    """Run a bench, and return its report."""
+    usual = replace(asked, rows=asked.rows or bench.rows, runs=asked.runs or bench.runs)
+    return bench.measure(known, usual, tell)
