@@ -8,6 +8,7 @@ from psycopg import sql
 
 from bench.imports import METHODS, Line, Method, Order, Report, Table, check, measure
 from bench.one import Measured
+from bench.paper.figures import distributions_of, ratios_of
 from bench.report import cells, facts, markdown
 from bench.rows import COLUMNS, load
 from bench.snapshot import ACCOUNT_ID, Plan, write_snapshot
@@ -152,3 +153,10 @@ def test_a_bench_that_there_is_not_is_refused_with_those_there_are() -> None:
     result = run_invoke("bench", "imprt", environment={})
     assert result.returncode == ExitCode.REFUSED
     assert "It is one of: import, rls, writes, uploads, sync, gatekeeper." in result.stderr
+
+
+def test_the_page_of_all_benches_takes_these_facts(report: Report) -> None:
+    told = facts(report)
+    assert all(ratio.runs for ratio in ratios_of("import", told))
+    assert ratios_of("import", told)
+    assert [len(one.samples) for one in distributions_of("import", told)] == []

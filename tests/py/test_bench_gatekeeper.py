@@ -9,6 +9,7 @@ from bench import trivial_upstream
 from bench.gatekeeper import GatekeeperOrder, GatekeeperReport, measure
 from bench.gatekeeper_report import gatekeeper_facts, gatekeeper_markdown
 from bench.http_load import Request, get, hold
+from bench.paper.figures import distributions_of, ratios_of
 from harness.connections import Server, connect
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
@@ -95,3 +96,12 @@ def test_the_trivial_upstream_holds_until_it_is_told() -> None:
             assert all("operation" in answer.text for answer in answers)
 
     asyncio.run(asyncio.wait_for(try_it(), 10))
+
+
+def test_the_page_of_all_benches_takes_these_facts(report: GatekeeperReport) -> None:
+    told = gatekeeper_facts(report)
+    assert all(ratio.runs for ratio in ratios_of("gatekeeper", told))
+    assert ratios_of("gatekeeper", told)
+    assert [len(one.samples) for one in distributions_of("gatekeeper", told)] == [
+        len(report.deliveries)
+    ]

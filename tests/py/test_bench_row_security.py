@@ -4,6 +4,7 @@ from statistics import median
 
 import pytest
 
+from bench.paper.figures import distributions_of, ratios_of
 from bench.row_security import GOALS, READS, RlsOrder, RlsReport, measure
 from bench.row_security_report import rls_facts, rls_markdown
 from harness.connections import Server, connect
@@ -68,3 +69,10 @@ def test_an_order_that_can_not_be_measured_is_refused(order: RlsOrder) -> None:
     with pytest.raises(SessionbaseError) as caught:
         order.check()
     assert caught.value.code == ExitCode.REFUSED
+
+
+def test_the_page_of_all_benches_takes_these_facts(report: RlsReport) -> None:
+    told = rls_facts(report)
+    assert all(ratio.runs for ratio in ratios_of("rls", told))
+    assert ratios_of("rls", told)
+    assert [len(one.samples) for one in distributions_of("rls", told)] == []

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from bench import sync
+from bench.paper.figures import distributions_of, ratios_of
 from bench.sync import SyncOrder, SyncReport, measure, percentile
 from bench.sync_clients import CLIENTS, POLLS, Hear
 from bench.sync_report import sync_facts, sync_markdown
@@ -157,3 +158,10 @@ def test_an_order_that_can_not_be_measured_is_refused(order: SyncOrder) -> None:
 
 def _with(settings: Settings, **urls: str) -> Settings:
     return settings.model_copy(update={name: SecretStr(url) for name, url in urls.items()})
+
+
+def test_the_page_of_all_benches_takes_these_facts(report: SyncReport) -> None:
+    told = sync_facts(report)
+    assert all(ratio.runs for ratio in ratios_of("sync", told))
+    assert ratios_of("sync", told)
+    assert [len(one.samples) for one in distributions_of("sync", told)] == [len(CLIENTS)]

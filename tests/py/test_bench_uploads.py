@@ -7,6 +7,7 @@ from statistics import median
 import pytest
 
 from bench import uploads
+from bench.paper.figures import distributions_of, ratios_of
 from bench.uploads import CHOSEN, SIZES, Method, UploadsOrder, UploadsReport, find_methods, measure
 from bench.uploads_report import uploads_facts, uploads_markdown
 from harness.chunks import CHUNK_BYTES
@@ -103,3 +104,10 @@ def test_an_order_that_can_not_be_measured_is_refused(tmp_path: Path) -> None:
         with pytest.raises(SessionbaseError) as caught:
             uploads.read_logs(order)
         assert caught.value.code == code
+
+
+def test_the_page_of_all_benches_takes_these_facts(report: UploadsReport) -> None:
+    told = uploads_facts(report)
+    assert all(ratio.runs for ratio in ratios_of("uploads", told))
+    assert ratios_of("uploads", told)
+    assert [len(one.samples) for one in distributions_of("uploads", told)] == []

@@ -5,6 +5,7 @@ from statistics import median
 import pytest
 
 from bench import writes
+from bench.paper.figures import distributions_of, ratios_of
 from bench.writes import FORMS, WritesOrder, WritesReport, measure
 from bench.writes_report import writes_facts, writes_markdown
 from harness.connections import Server, connect
@@ -74,3 +75,10 @@ def test_an_order_that_can_not_be_measured_is_refused(order: WritesOrder) -> Non
     with pytest.raises(SessionbaseError) as caught:
         order.check()
     assert caught.value.code == ExitCode.REFUSED
+
+
+def test_the_page_of_all_benches_takes_these_facts(report: WritesReport) -> None:
+    told = writes_facts(report)
+    assert all(ratio.runs for ratio in ratios_of("writes", told))
+    assert ratios_of("writes", told)
+    assert [len(one.samples) for one in distributions_of("writes", told)] == []
