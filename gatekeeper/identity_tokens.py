@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 import jwt
 
-from gatekeeper.compact import require_canonical
 from gatekeeper.errors import Refusal, not_signed_in, unavailable
 from gatekeeper.settings import GatekeeperSettings
 
@@ -64,7 +63,6 @@ class IdentityTokens:
     async def _key(self, token: str) -> Any:  # noqa: ANN401 - a key of any kind
         if len(token) > _LONGEST_TOKEN:
             raise jwt.InvalidTokenError
-        require_canonical(token)
         header = jwt.get_unverified_header(token)
         # Whatever else it says of itself, such as where its key is, is not listened to.
         if header.get("alg") not in self._settings.jwt_algorithms or "crit" in header:
