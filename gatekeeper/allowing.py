@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from math import isfinite
 from time import time
 from typing import Any, Protocol
 
 from gatekeeper.errors import not_signed_in
 from gatekeeper.revocations import Revocable, Revocations
+
+_EVER_S = 1e8
+"""Three years: a clock that counts milliseconds has an end."""
 
 
 class Allowance(Revocable, Protocol):
@@ -37,7 +39,7 @@ async def while_allowed(
     with revocations.watch(allowance) as revoked:
         revocation = asyncio.create_task(revoked.wait())
         try:
-            async with asyncio.timeout(seconds if isfinite(seconds) else None) as deadline:
+            async with asyncio.timeout(seconds if seconds < _EVER_S else None) as deadline:
                 for one in (revocation, *ends):
                     one.add_done_callback(end)
                 yield

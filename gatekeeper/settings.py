@@ -89,11 +89,17 @@ class GatekeeperSettings(Settings):
     login_rotate_s: int = Field(default=15 * 60, ge=10)
     """After how many seconds a login session's secret is replaced."""
 
-    login_grace_s: int = Field(default=60, ge=0, le=600)
-    """How long a replaced secret is still good, for requests that are under way."""
+    login_grace_s: int = Field(default=60, ge=5, le=600)
+    """How long a replaced secret is still good, for requests that are under way.
+
+    Whoever comes with it after that is taken for a thief, so it must outlast a slow request.
+    """
 
     upload_limit_bytes: int = Field(default=1 << 30, gt=0)
     """How large an upload may be."""
+
+    transfers: int = Field(default=64, gt=0)
+    """How many uploads and downloads a process has under way; an account a quarter of them."""
 
     body_limit_bytes: int = Field(default=_MEBIBYTE, gt=0)
     """How large the body of any other request may be."""
