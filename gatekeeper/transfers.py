@@ -20,14 +20,17 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Transfer:
-    """A content under way, and all by which it may be revoked. Seconds of the epoch."""
+    """A content under way, and all by which it may be revoked. Seconds of the epoch.
+
+    It is of no session: whoever is a member of one never has the bytes of its uploads.
+    """
 
     account_id: UUID
     login_session_id: UUID | None
-    owner_account_id: UUID | None
-    session_id: str | None
+    owner_account_id: UUID
     issued_at: float
     expires_at: float
+    session_id: None = None
 
 
 class Download(StreamingResponse):

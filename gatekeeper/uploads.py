@@ -52,7 +52,7 @@ _HARMLESS = {
 # Of chunks behind all there are none: this asks whether the content may be read, and reads none.
 _MAY_READ = "select from api.read_upload(%s, from_chunk => %s, account_id => %s)"
 _ABOUT = """
-    select account_id, session_id, content_sha256, size_bytes, charset, original_name
+    select account_id, content_sha256, size_bytes, charset, original_name
     from api.get_upload(%s, account_id => %s)
 """
 _FIND_CHUNK = """
@@ -91,7 +91,6 @@ class _Upload:
 
     id: str
     account_id: UUID
-    session_id: str | None
     sha256: bytes
     size: int
     charset: str | None
@@ -180,19 +179,14 @@ async def _answer(
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
     parts, principal = parts_of(request), await principal_of(request)
-    transfer = _transfer(principal, upload.account_id, upload.session_id)
+    transfer = _transfer(principal, upload.account_id)
     pieces = _pieces(parts, principal, transfer, upload, span, opener)
     return Download(parts, transfer, pieces, status, headers)
 
 
-def _transfer(principal: Principal, owner: UUID, session_id: str | None) -> Transfer:
+def _transfer(principal: Principal, owner: UUID) -> Transfer:
     return Transfer(
-        principal.account_id,
-        principal.login_session_id,
-        owner,
-        session_id,
-        time(),
-        principal.expires_at,
+        principal.account_id, principal.login_session_id, owner, time(), principal.expires_at
     )
 
 
@@ -275,7 +269,7 @@ async def _store(request: Request) -> Response:
     check_same_site(request, principal)
     about = _about(request)
     # What was good when it began stays so until it is revoked: an upload can't be resumed.
-    transfer = replace(_transfer(principal, principal.account_id, None), expires_at=inf)
+    transfer = replace(_transfer(principal, principal.account_id), expires_at=inf)
     with parts.limits.transfer(principal.account_id), _closing():
         async with while_allowed(parts.revocations, transfer):
             content = await _put(parts, principal, request)

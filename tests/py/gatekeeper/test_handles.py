@@ -8,7 +8,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from urllib.parse import parse_qsl
@@ -26,8 +25,7 @@ from harness.connections import Server, connect
 from harness.testing.servers import Databases
 from tests.py.electric.electrics import Electric
 from tests.py.gatekeeper.gatekeepers import Gatekeeper, running
-from tests.py.gatekeeper.issuers import ISSUER, Issuer, new_issuer
-from tests.py.gatekeeper.personas import EDITOR, STRANGER, VIEWER, cast
+from tests.py.gatekeeper.personas import EDITOR, STRANGER, VIEWER, Tenants, cast, tenants
 from tests.py.gatekeeper.upstreams import SECRET, Asked, Upstream, Writer, give, upstream
 from tests.py.waiting import wait_until
 
@@ -112,35 +110,11 @@ def ask(start: Made) -> Iterator[httpx.Client]:
         yield client
 
 
-@dataclass
-class Believing:
-    """A gatekeeper that believes an issuer, in front of an Electric that does not answer."""
-
-    gatekeeper: Gatekeeper
-    issuer: Issuer
-
-    def client(self, account: UUID) -> httpx.Client:
-        """Return a client of an account."""
-        with connect(self.gatekeeper.server, "test") as root:
-            root.execute(
-                "insert into auth.identities (issuer, subject, account_id) values (%s, %s, %s)",
-                [ISSUER, str(account), account],
-            )
-        token = self.issuer.token(str(account))
-        return self.gatekeeper.client(authorization=f"Bearer {token}")
-
-    def disable(self, account: UUID) -> None:
-        """Disable an account."""
-        with connect(self.gatekeeper.server, "test") as root:
-            root.execute("update app.accounts set status = 'disabled' where id = %s", [account])
-
-
 @pytest.fixture
-def believing(start: Made, behind: Upstream, colliding: Colliding, tmp_path: Path) -> Believing:
-    """Return one."""
-    issuer = new_issuer(tmp_path)
-    hold(behind, colliding, on=True)
-    return Believing(start(**issuer.settings()), issuer)
+def believing(behind: Upstream, served: Server, tmp_path: Path) -> Iterator[Tenants]:
+    """Return a gatekeeper for several accounts in front of it."""
+    with tenants(Electric(behind.url, SECRET, served), tmp_path) as made:
+        yield made
 
 
 def hold(behind: Upstream, colliding: Colliding, *, on: bool) -> None:
@@ -332,8 +306,9 @@ def test_an_ending_gatekeeper_asks_no_longer(
     ("kind", "account"), [("catching up", VIEWER), ("live", EDITOR), ("events", STRANGER)]
 )
 def test_a_revocation_ends_who_waits_for_a_verdict(
-    believing: Believing, behind: Upstream, kind: str, account: UUID
+    believing: Tenants, behind: Upstream, colliding: Colliding, kind: str, account: UUID
 ) -> None:
+    hold(behind, colliding, on=True)
     answers: list[httpx.Response] = []
 
     def one() -> None:
@@ -344,7 +319,8 @@ def test_a_revocation_ends_who_waits_for_a_verdict(
     thread = threading.Thread(target=one)
     thread.start()
     wait_until(lambda: offsets(behind) == ["-1"])
-    believing.disable(account)
+    with connect(believing.gatekeeper.server, "test") as root:
+        root.execute("update app.accounts set status = 'disabled' where id = %s", [account])
     since = monotonic()
     thread.join(10)
     assert monotonic() - since < 1
