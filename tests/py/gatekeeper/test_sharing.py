@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from math import inf
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -484,6 +484,26 @@ def test_an_event_stream_is_ones_own_and_ends_with_what_allowed_it(
     assert len(behind.asked) == 2
     assert all(asked.headers["accept"] == "text/event-stream" for asked in behind.asked)
     wait_until(lambda: behind.left == 2)
+
+
+def test_an_event_stream_without_events_ends_with_what_allowed_it(
+    start: Made, behind: Upstream
+) -> None:
+    async def silent(_: Asked, writer: Writer) -> None:
+        await give(writer, b"", content_type="text/event-stream", content_length=None)
+        await asyncio.Event().wait()
+
+    behind.answer = silent
+    gatekeeper = start()
+    gatekeeper.web.parts.tokens._ttl_s = 1  # noqa: SLF001 - as above
+    since = monotonic()
+    with (
+        gatekeeper.client() as client,
+        client.stream("GET", _SHAPE, params=_LIVE | {"live_sse": "true"}) as answer,
+    ):
+        assert list(answer.iter_lines()) == [": open", ""]
+    assert 0.5 < monotonic() - since < 5
+    wait_until(lambda: behind.left == 1)
 
 
 def test_limits_are_an_accounts(start: Made, behind: Upstream) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from gatekeeper import transfers
+from gatekeeper import transfers, uploads
 from harness.connections import Connection, Server, connect
 from harness.testing.servers import Databases
 from harness.uploads import About, store_upload
@@ -114,9 +114,17 @@ def count(operator: Connection) -> int:
 
 
 def test_a_download_ends_within_a_second_of_a_revocation(
-    start: Start, large: Callable[[UUID], str], operator: Connection
+    start: Start,
+    large: Callable[[UUID], str],
+    operator: Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also where the client takes nothing, so that nothing is sent."""
+    """The client takes nothing: so nothing is sent, and nobody is asked before it is."""
+
+    async def ask_nobody(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(uploads, "_check", ask_nobody)
     made, path = start(), large(EDITOR)
     with downloading(made, EDITOR, path) as pieces:
         assert under_way(made) == 1
