@@ -1,12 +1,16 @@
 """Uploads and downloads under way: how many, and that they end with what allowed them."""
 
+import asyncio
 import io
 import socket
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from time import monotonic, time
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -119,19 +123,27 @@ def test_a_download_ends_within_a_second_of_a_revocation(
     operator: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The client takes nothing: so nothing is sent, and nobody is asked before it is."""
-
-    async def ask_nobody(*_: object) -> None:
-        return
-
-    monkeypatch.setattr(uploads, "_check", ask_nobody)
+    """Also while nothing is sent, so that nobody asks before it is."""
     made, path = start(), large(EDITOR)
+    give, given, stuck = uploads._page, Counter[str](), threading.Event()  # noqa: SLF001 - wrapped
+
+    async def first_page_only(*asked: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as they are
+        given["pages"] += 1
+        if given["pages"] > 1:
+            stuck.set()
+            await asyncio.Event().wait()
+        return await give(*asked)
+
+    monkeypatch.setattr(uploads, "_page", first_page_only)
     with downloading(made, EDITOR, path) as pieces:
         assert under_way(made) == 1
+        got = b"".join(next(pieces) for _ in range(4 << 20 >> 10))
+        assert stuck.wait(10)
         disable(operator, EDITOR)
         since = monotonic()
         wait_until(lambda: under_way(made) == 0)
         assert monotonic() - since < 1
+        assert _LARGE[1000:].startswith(got)
         with pytest.raises(httpx.RemoteProtocolError):
             b"".join(pieces)
 
