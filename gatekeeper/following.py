@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from time import time
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from gatekeeper.allowing import while_allowed
 from gatekeeper.electric import Reply
 from gatekeeper.errors import Refusal, not_signed_in, unavailable
 from gatekeeper.exchanges import MUST_REFETCH, Exchange, Head
@@ -51,6 +53,20 @@ class Following:
         if time() >= self.claim.expires_at:
             raise not_signed_in("token_expired", "What was allowed has run out.")
 
+    async def refetch(self, *ends: asyncio.Future[Any]) -> Head | None:
+        """Return the head of a must-refetch if the client's handle is not its shape's.
+
+        Electric is asked if that is not known. Raises Refusal: 401 if what was claimed ends
+        meanwhile or one of the ends is done, 429, 503.
+        """
+        handles, shape = self.parts.upstream.handles, self.claim.definition.query()
+        handle = self.protocol.handle
+        if handle is None or handles.knows(shape, handle):
+            return None
+        pay = partial(self.parts.limits.shapes.take, self.claim.account_id)
+        async with while_allowed(self.parts.revocations, self.claim, *ends):
+            return await handles.verify(shape, handle, pay)
+
 
 class LogResponse(Response):
     """A piece of a shape's log. Raises Refusal as long as nothing was sent."""
@@ -71,6 +87,16 @@ class LogResponse(Response):
     async def _answer(self, gone: asyncio.Task[None], send: Send) -> None:
         following = self.following
         parts, claim = following.parts, following.claim
+        try:
+            refetch = await following.refetch(gone)
+        except Refusal:
+            if gone.done():
+                raise _Gone from None
+            raise
+        if refetch:
+            await following.require_unrevoked()
+            await _send_whole(send, refetch, [MUST_REFETCH])
+            return
         with ExitStack() as stack:
             exchange = stack.enter_context(
                 parts.upstream.follow(claim.definition, following.protocol)
@@ -101,6 +127,11 @@ class EventsResponse(Response):
             parts.metrics.held.labels("events").track_inprogress(),
             parts.revocations.watch(claim) as revoked,
         ):
+            refetch = await following.refetch()
+            if refetch:
+                await following.require_unrevoked()
+                await _send_whole(send, refetch, [MUST_REFETCH])
+                return
             head, reply = await parts.upstream.events(claim.definition, following.protocol)
             try:
                 await following.require_unrevoked()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -21,6 +22,9 @@ _FRESH_SECONDS = 600.0
 _LONGEST_JWKS = 1 << 20
 _LONGEST_TOKEN = 8192
 _REQUIRED = ["exp", "iss", "aud", "sub"]
+
+
+_OF_RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ class IdentityTokens:
                 raise jwt.InvalidKeyError
             return secret.get_secret_value().encode()
         key = await self._keys.find(header.get("kid"))
-        if key.public_key_use not in {None, "sig"} or key.algorithm_name != header["alg"]:
+        if key.jwk.public_key_use not in {None, "sig"} or header["alg"] not in key.algorithms:
             raise jwt.InvalidKeyError
-        return key.key
+        return key.jwk.key
 
     def _decode(self, token: str, key: Any) -> Identity:  # noqa: ANN401 - a key of any kind
         settings = self._settings
@@ -90,19 +94,27 @@ class IdentityTokens:
         return Identity(issuer, subject, float(claims["exp"]) + settings.jwt_leeway_s)
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A public key, and with which algorithms it may have signed, so far as it says."""
+
+    jwk: jwt.PyJWK
+    algorithms: frozenset[str]
+
+
 class _Keys:
     """The issuer's public keys, by file or by URL."""
 
     def __init__(self, file: Path | None, url: str | None) -> None:
         self._file = file
         self._url = url
-        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._keys: dict[str | None, _Key] = {}
         self._loaded_at = -_FRESH_SECONDS
         self._tried_at = -_AGAIN_SECONDS
         self._mark: object = None
         self._lock = asyncio.Lock()
 
-    async def find(self, kid: str | None) -> jwt.PyJWK:
+    async def find(self, kid: str | None) -> _Key:
         """Return a key. Raises PyJWTError if there is none of that name."""
         if kid not in self._keys or self._is_stale(kid):
             # Whoever comes while they are read waits for them.
@@ -119,10 +131,10 @@ class _Keys:
         try:
             mark = self._file_mark()
             text = await (self._fetch() if self._url else asyncio.to_thread(self._read))
-            keys = jwt.PyJWKSet.from_dict(json.loads(text)).keys
-        except (OSError, ValueError, aiohttp.ClientError, TimeoutError, jwt.PyJWTError):
+            keys = _read_keys(text)
+        except (OSError, ValueError, aiohttp.ClientError, TimeoutError):
             raise unavailable() from None
-        self._keys = {key.key_id: key for key in keys}
+        self._keys = {key.jwk.key_id: key for key in keys}
         if len(keys) == 1:
             # A token need not name the only key.
             self._keys[None] = keys[0]
@@ -169,6 +181,34 @@ class _Keys:
             if response.status != 200 or len(body) > _LONGEST_JWKS:  # noqa: PLR2004 - HTTP's
                 raise ValueError("no key set")
             return body
+
+
+def _read_keys(text: bytes) -> list[_Key]:
+    """Read a key set. Keys that are of no use here are passed over (RFC 7517, 5).
+
+    Raises ValueError if none is left, or it is no key set.
+    """
+    told = json.loads(text)
+    given = told.get("keys") if isinstance(told, dict) else None
+    keys = []
+    for one in given if isinstance(given, list) else ():
+        with suppress(jwt.PyJWTError):
+            jwk = jwt.PyJWK(one if isinstance(one, dict) else {})
+            keys.append(_Key(jwk, _algorithms(jwk, names_one="alg" in one)))
+    if not keys:
+        raise ValueError("no key set")
+    return keys
+
+
+def _algorithms(jwk: jwt.PyJWK, *, names_one: bool) -> frozenset[str]:
+    """Return what a key is for: the algorithm that it names, else all of its kind.
+
+    `alg` is optional, and issuers that leave it out sign with RS384 or PS256 too. Of an elliptic
+    key the curve says it. Which of them are taken is a setting.
+    """
+    if jwk.key_type == "RSA" and not names_one:
+        return _OF_RSA
+    return frozenset({jwk.algorithm_name})
 
 
 def _keys_of(settings: GatekeeperSettings) -> _Keys | None:

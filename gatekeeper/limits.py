@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from time import monotonic
 from uuid import UUID
 
-from gatekeeper.errors import too_many_requests
+from gatekeeper.errors import too_many_requests, unavailable
 from gatekeeper.settings import GatekeeperSettings
 
 _BURST_SECONDS = 10
 _MINUTE = 60
+_TRANSFER_AGAIN_S = 5
 _REMEMBERED = 100_000
 """Accounts; whoever asked longest ago is forgotten, with nothing used."""
 
@@ -40,6 +41,10 @@ class Limits:
     """The limits of one process."""
 
     def __init__(self, settings: GatekeeperSettings) -> None:
+        self._transfers_in_all = settings.transfers
+        # One account leaves room for others.
+        self._transfers_each = -(-settings.transfers // 4)
+        self._transfers: Counter[UUID] = Counter()
         self._streams_each = settings.streams_per_account
         self._streams: Counter[UUID] = Counter()
         self.requests = Rate(settings.requests_per_second * _BURST_SECONDS, _BURST_SECONDS)
@@ -57,3 +62,21 @@ class Limits:
             self._streams[account_id] -= 1
             if not self._streams[account_id]:
                 del self._streams[account_id]
+
+    @contextmanager
+    def transfer(self, account_id: UUID) -> Iterator[None]:
+        """Hold an upload or a download, which takes some chunks of memory.
+
+        Raises Refusal: 429 if the account has a quarter of all, 503 if there are too many.
+        """
+        if self._transfers[account_id] >= self._transfers_each:
+            raise too_many_requests()
+        if self._transfers.total() >= self._transfers_in_all:
+            raise unavailable(_TRANSFER_AGAIN_S)
+        self._transfers[account_id] += 1
+        try:
+            yield
+        finally:
+            self._transfers[account_id] -= 1
+            if not self._transfers[account_id]:
+                del self._transfers[account_id]

@@ -48,6 +48,12 @@ class Metrics:
             ["status"],
             registry=self.registry,
         )
+        self.handles = Counter(
+            "gatekeeper_handles_total",
+            "Handles that were not known here, by what came of them: verified, refused.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.cache_bytes = Gauge(
             "gatekeeper_cache_bytes", "What the cache holds.", registry=self.registry
         )

@@ -21,6 +21,7 @@ _ASYMMETRIC = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
 _KEY_BYTES = 32
+_LEAST_GRACE_S = 5
 _MEBIBYTE = 1 << 20
 
 
@@ -89,11 +90,17 @@ class GatekeeperSettings(Settings):
     login_rotate_s: int = Field(default=15 * 60, ge=10)
     """After how many seconds a login session's secret is replaced."""
 
-    login_grace_s: int = Field(default=60, ge=0, le=600)
-    """How long a replaced secret is still good, for requests that are under way."""
+    login_grace_s: int = Field(default=60, le=600)
+    """How long a replaced secret is still good, for requests that are under way.
+
+    Whoever comes with it after that is taken for a thief, so it must outlast a slow request.
+    """
 
     upload_limit_bytes: int = Field(default=1 << 30, gt=0)
     """How large an upload may be."""
+
+    transfers: int = Field(default=64, gt=0)
+    """How many uploads and downloads a process has under way; an account a quarter of them."""
 
     body_limit_bytes: int = Field(default=_MEBIBYTE, gt=0)
     """How large the body of any other request may be."""
@@ -145,6 +152,16 @@ class GatekeeperSettings(Settings):
     @classmethod
     def _split(cls, given: Any) -> Any:  # noqa: ANN401 - whatever is set
         return tuple(given.replace(" ", "").split(",")) if isinstance(given, str) else given
+
+    @field_validator("login_grace_s")
+    @classmethod
+    def _outlasts_a_request(cls, seconds: int) -> int:
+        if seconds < _LEAST_GRACE_S:
+            raise ValueError(
+                f"SESSIONBASE_LOGIN_GRACE_S must be {_LEAST_GRACE_S} or more: whoever comes with "
+                "a secret after its grace is taken for a thief, a slow request too"
+            )
+        return seconds
 
     @field_validator("jwks_file")
     @classmethod

@@ -5,19 +5,21 @@ is slow: each page of chunks is a transaction of its own, as the one who asks.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from math import inf
 from time import time
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
+from gatekeeper.allowing import while_allowed
 from gatekeeper.bodies import stream_body
 from gatekeeper.calling import calling
 from gatekeeper.csrf import check_same_site
@@ -26,15 +28,13 @@ from gatekeeper.fields import read_boolean, read_fields, read_time, read_uuid
 from gatekeeper.parts import Parts, parts_of
 from gatekeeper.principals import Principal, principal_of
 from gatekeeper.ranges import Span, UnsatisfiableError, read_range
+from gatekeeper.transfers import PATIENCE_S, Download, Transfer
 from harness.chunks import Cutter, as_frame, compress, decompress
 from harness.errors import SessionbaseError
 from harness.uploads import MISSING, PUT, STORE, About, Gathering
 
 _AT_ONCE = 4
 """How many chunks are in memory for one request, asked for and sent in one transaction."""
-
-_PATIENCE_S = 60.0
-"""How long a client may take for its next bytes."""
 
 _BEHIND_ALL = (1 << 63) - 1
 _BYTES = "application/octet-stream"
@@ -110,18 +110,6 @@ class _Upload:
         return headers
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """A content that is being read: what of it can be revoked while that lasts."""
-
-    account_id: UUID
-    login_session_id: UUID | None
-    owner_account_id: UUID | None
-    issued_at: float
-    expires_at: float
-    session_id: str | None = None
-
-
 def disposition_of(name: str) -> str:
     """Return the header Content-Disposition for a file of this name (RFC 6266).
 
@@ -191,41 +179,33 @@ async def _answer(
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
     parts, principal = parts_of(request), await principal_of(request)
-    pieces = _pieces(parts, principal, upload, span, opener)
-    # Before the head goes out, so that what is wrong at once has a status of its own.
-    first = await anext(pieces, b"")
-    return StreamingResponse(
-        _with_first(parts, principal.account_id, first, pieces), status, headers
+    transfer = _transfer(principal, upload.account_id)
+    pieces = _pieces(parts, principal, transfer, upload, span, opener)
+    return Download(parts, transfer, pieces, status, headers)
+
+
+def _transfer(principal: Principal, owner: UUID) -> Transfer:
+    return Transfer(
+        principal.account_id, principal.login_session_id, owner, time(), principal.expires_at
     )
 
 
-async def _with_first(
-    parts: Parts, account_id: UUID, first: bytes, rest: AsyncIterator[bytes]
-) -> AsyncIterator[bytes]:
-    with parts.limits.stream(account_id):
-        yield first
-        async for piece in rest:
-            yield piece
-
-
-async def _pieces(
-    parts: Parts, principal: Principal, upload: _Upload, span: Span, opener: Opener
-) -> AsyncIterator[bytes]:
+async def _pieces(  # noqa: PLR0913, PLR0917 - what is read, and as whom
+    parts: Parts,
+    principal: Principal,
+    transfer: Transfer,
+    upload: _Upload,
+    span: Span,
+    opener: Opener,
+) -> AsyncGenerator[bytes]:
     """Give the pieces of a span, each after its chunk was checked.
 
     Raises Refusal, which breaks the answer off: the content was replaced, removed or is damaged, or
     who asks may no longer.
     """
-    reading = _Reading(
-        principal.account_id,
-        principal.login_session_id,
-        upload.account_id,
-        time(),
-        principal.expires_at,
-    )
     place, read = await _begin(parts, principal, upload, span), span.start
     while read < span.stop:
-        await _check(parts, reading)
+        await _check(parts, transfer)
         page = await _page(parts, principal, upload, place)
         if not page:
             raise _damaged()
@@ -252,10 +232,10 @@ async def _begin(parts: Parts, principal: Principal, upload: _Upload, span: Span
     return int(row[0])
 
 
-async def _check(parts: Parts, reading: _Reading) -> None:
-    """Raise Refusal if who began to read may read no more."""
+async def _check(parts: Parts, transfer: Transfer) -> None:
+    """Raise Refusal (401) if who began may go on no more. Postgres is asked."""
     await parts.revocations.check()
-    if parts.revocations.is_revoked(reading) or time() >= reading.expires_at:
+    if parts.revocations.is_revoked(transfer) or time() >= transfer.expires_at:
         raise not_signed_in()
 
 
@@ -288,14 +268,28 @@ async def _store(request: Request) -> Response:
     parts, principal = parts_of(request), await principal_of(request)
     check_same_site(request, principal)
     about = _about(request)
-    with parts.limits.stream(principal.account_id):
-        content = await _put(parts, principal, request)
+    # What was good when it began stays so until it is revoked: an upload can't be resumed.
+    transfer = replace(_transfer(principal, principal.account_id), expires_at=inf)
+    with parts.limits.transfer(principal.account_id), _closing():
+        async with while_allowed(parts.revocations, transfer):
+            content = await _put(parts, principal, request)
+        await _check(parts, transfer)
     async with calling(parts, principal, writes=True) as connection:
         cursor = await connection.execute(_STORE, about.named() | content.content().named())
         row = await cursor.fetchone()
     assert row is not None  # noqa: S101 - the function gives one row
     headers = {"location": f"/api/uploads/{quote(row[0], safe='')}", "cache-control": "no-store"}
     return Response(row[1], HTTPStatus.CREATED, headers, "application/json")
+
+
+@contextmanager
+def _closing() -> Iterator[None]:
+    """Have the connection closed after a refusal: the rest of the body is not read."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.headers["connection"] = "close"
+        raise
 
 
 def _about(request: Request) -> About:
@@ -323,7 +317,7 @@ async def _cut(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
     async with aclosing(stream_body(request, _BYTES, limit_bytes)) as blocks:
         while True:
             try:
-                async with asyncio.timeout(_PATIENCE_S):
+                async with asyncio.timeout(PATIENCE_S):
                     block = await anext(blocks)
             except StopAsyncIteration:
                 break
@@ -340,7 +334,6 @@ def _too_slow() -> Refusal:
         HTTPStatus.REQUEST_TIMEOUT,
         "too_slow",
         "The body did not come in time.",
-        {"connection": "close"},
     )
 
 

@@ -8,6 +8,7 @@ from gatekeeper.cache import Cache
 from gatekeeper.electric import Electric, Reply
 from gatekeeper.errors import Refusal, unavailable
 from gatekeeper.exchanges import Exchange, Head, head_of
+from gatekeeper.handles import Handles
 from gatekeeper.logs import LOG, where
 from gatekeeper.metrics import Metrics
 from gatekeeper.queries import Protocol
@@ -26,6 +27,7 @@ class Upstream:
         self._chunk_bytes = settings.chunk_bytes
         self._buffer_bytes = settings.buffer_bytes
         self._cache = Cache(settings.cache_bytes, metrics)
+        self.handles = Handles(self._beginning, metrics)
         self._pending: dict[bytes, Exchange] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._buffered = 0
@@ -58,13 +60,13 @@ class Upstream:
         except BaseException:
             reply.close()
             raise
-        if head.status == _CONFLICT:
-            self._cache.drop(definition.query())
+        self._learn(definition.query(), head)
         return head, reply
 
     def close(self) -> None:
         """Tell all who wait to come again, and begin nothing any more."""
         self._is_closed = True
+        self.handles.close()
         for exchange in list(self._pending.values()):
             self._end(exchange, unavailable())
 
@@ -99,11 +101,8 @@ class Upstream:
 
     async def _run(self, exchange: Exchange, shape: bytes, *, may_keep: bool) -> None:
         try:
-            await self._read(exchange)
-            if exchange.head and exchange.head.status == _CONFLICT:
-                # The shape is over, so whoever begins must not be given its beginning.
-                self._cache.drop(shape)
-            elif may_keep:
+            await self._read(exchange, shape)
+            if may_keep:
                 self._keep(exchange, shape)
         except Refusal as refusal:
             self._end(exchange, refusal)
@@ -113,10 +112,12 @@ class Upstream:
         finally:
             self._forget(exchange)
 
-    async def _read(self, exchange: Exchange) -> None:
+    async def _read(self, exchange: Exchange, shape: bytes) -> None:
         reply = await self._ask(exchange.key, "application/json")
         try:
-            exchange.begin(head_of(reply, "application/json"))
+            head = head_of(reply, "application/json")
+            self._learn(shape, head)
+            exchange.begin(head)
             if exchange.head and exchange.head.status == _CONFLICT:
                 exchange.complete()
                 return
@@ -129,6 +130,23 @@ class Upstream:
             exchange.complete()
         finally:
             reply.close()
+
+    async def _beginning(self, shape: bytes) -> Head:
+        """Ask for the beginning of a shape, and read the answer's head only."""
+        if self._is_closed:
+            raise unavailable()
+        reply = await self._ask(shape + b"&offset=-1", "application/json")
+        try:
+            head = head_of(reply, "application/json")
+        finally:
+            reply.close()
+        self._learn(shape, head)
+        return head
+
+    def _learn(self, shape: bytes, head: Head) -> None:
+        """Note the handle. If a shape is over, whoever begins must not be given its beginning."""
+        if self.handles.learn(shape, head) or head.status == _CONFLICT:
+            self._cache.drop(shape)
 
     async def _ask(self, query: bytes, accept: str) -> Reply:
         try:

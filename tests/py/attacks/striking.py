@@ -16,6 +16,7 @@ from tests.py.attacks.recorder import Recorder
 
 _FRESH_S = 60
 _ELECTRICS = ("electric-server", "access-control-allow-origin", "surrogate-control", "server")
+_FOREIGN_HANDLES = ("other_handle", "beside_handle")
 _BY_ELECTRIC = {200, 304, 409}
 """Statuses with which Electric may have been asked."""
 
@@ -106,6 +107,8 @@ class Stage:
                 self.canon.check(head, self.definition if may_reach else None)
             except NotCanonicalError as error:
                 yield f"to Electric: {error}"
+            if any(self.names()[name].encode() in head for name in _FOREIGN_HANDLES):
+                yield "to Electric: another shape's handle, with this one's definition"
 
     def _leaks(self, answered: wire.Exchange) -> Iterator[str]:
         own = scene.Place(scene.ACCOUNT, "s1")

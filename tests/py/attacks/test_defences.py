@@ -146,6 +146,7 @@ _DEFENCES: dict[weakening.TakeOut, Finder] = {
     weakening.keep_electrics_cache_control: _corpus(13),
     weakening.take_any_method: _corpus(8),
     weakening.take_the_first_header: _corpus(15),
+    weakening.believe_any_handle: _corpus(5),
     weakening.keep_by_table: _crossing,
     weakening.do_as_published_examples: _rows,
     weakening.hear_nothing: _held,

@@ -8,7 +8,8 @@ from gatekeeper.app import build
 from gatekeeper.settings import GatekeeperSettings
 from harness.connections import Server
 from harness.errors import ExitCode, SessionbaseError
-from harness.settings import PROJECT, Settings, load_as
+from harness.settings import PROJECT, load_as
+from tests.py.gatekeeper.variables import VARIABLES
 
 _SECRET = "a-secret-that-nobody-is-told-" * 2
 _ISSUER = {"SESSIONBASE_JWT_ISSUER": "https://issuer.example", "SESSIONBASE_JWT_AUDIENCE": "me"}
@@ -24,6 +25,9 @@ _JWKS = _ISSUER | {"SESSIONBASE_JWKS_URL": "https://issuer.example/keys"}
         ({"SESSIONBASE_TOKEN_KEYS": "k1:" + _SECRET[:8]}, "32 bytes or more"),
         ({"SESSIONBASE_TOKEN_KEYS": _SECRET}, "32 bytes or more"),
         ({"SESSIONBASE_TOKEN_TTL_S": "301"}, "SESSIONBASE_TOKEN_TTL_S"),
+        ({"SESSIONBASE_LOGIN_GRACE_S": "0"}, "SESSIONBASE_LOGIN_GRACE_S must be 5 or more"),
+        ({"SESSIONBASE_LOGIN_GRACE_S": "4"}, "SESSIONBASE_LOGIN_GRACE_S must be 5 or more"),
+        ({"SESSIONBASE_TRANSFERS": "0"}, "SESSIONBASE_TRANSFERS"),
         ({"SESSIONBASE_PUBLIC_ORIGIN": "https://chat.example/"}, "SESSIONBASE_PUBLIC_ORIGIN"),
         ({"SESSIONBASE_PUBLIC_ORIGIN": "https://chat.example"}, "a loopback address too"),
         (_ISSUER, "needs exactly one of"),
@@ -90,9 +94,4 @@ def test_where_electric_is_must_be_clear(
 def test_the_docs_list_every_setting() -> None:
     page = (PROJECT / "docs" / "gatekeeper.md").read_text()
     listed = set(re.findall(r"^\| `([A-Z_]+)`", page, re.MULTILINE))
-    own = set(GatekeeperSettings.model_fields) - set(Settings.model_fields)
-    variables = {
-        str(GatekeeperSettings.model_fields[name].validation_alias or f"sessionbase_{name}").upper()
-        for name in own
-    }
-    assert listed == variables
+    assert listed == VARIABLES

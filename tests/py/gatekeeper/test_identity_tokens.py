@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,13 +13,16 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from gatekeeper import identity_tokens
 from gatekeeper.errors import Refusal
 from gatekeeper.identity_tokens import Identity, IdentityTokens
 from gatekeeper.settings import GatekeeperSettings
 from tests.py.gatekeeper.issuers import AUDIENCE, ISSUER, Issuer, new_issuer
+from tests.py.gatekeeper.spellings import decoded, other_spellings
 
 _SECRET = "s" * 40
 
@@ -124,6 +128,74 @@ def test_a_shared_secret_serves_one_application(issuer: Issuer) -> None:
     assert code(tokens, issuer.token("somebody")) == (401, "token_invalid")
 
 
+_CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "sub": "somebody", "exp": 4_000_000_000}
+
+
+def test_what_a_token_wants_to_be_understood_is_not(issuer: Issuer) -> None:
+    """`crit` names what a verifier must know; here there is no such thing (RFC 7515, 4.1.11)."""
+    kid, key = next(iter(issuer.keys.items()))
+    token = jwt.encode(_CLAIMS, key, algorithm="EdDSA", headers={"kid": kid})
+    assert verify(verifier(issuer), token).subject == "somebody"
+    for crit in (["exp"], ["b64"], [], "exp", None):
+        token = jwt.encode(_CLAIMS, key, algorithm="EdDSA", headers={"kid": kid, "crit": crit})
+        assert code(verifier(issuer), token) == (401, "token_invalid"), crit
+
+
+def test_a_token_has_one_spelling(issuer: Issuer) -> None:
+    """The last letter of a signature of 64 bytes has four bits that mean nothing."""
+    tokens, token = verifier(issuer), issuer.token("somebody")
+    assert verify(tokens, token).subject == "somebody"
+    others = other_spellings(token)
+    assert len(others) == 15
+    signature = token.rpartition(".")[2]
+    for other in others:
+        assert decoded(other.rpartition(".")[2]) == decoded(signature)
+        assert code(tokens, other) == (401, "token_invalid")
+
+
+@pytest.fixture(scope="module")
+def rsa_key() -> RSAPrivateKey:
+    return generate_private_key(65_537, 2048)
+
+
+@pytest.mark.parametrize(
+    ("says", "takes", "good"),
+    [
+        ({}, ("RS256",), {"RS256"}),
+        ({}, ("RS256", "PS384", "ES256"), {"RS256", "PS384"}),
+        ({}, ("ES256", "EdDSA"), set[str]()),
+        ({"alg": "RS256"}, ("RS256", "PS384"), {"RS256"}),
+        ({"alg": "PS384"}, ("RS256", "PS384"), {"PS384"}),
+        ({"use": "enc"}, ("RS256",), set[str]()),
+    ],
+)
+def test_a_key_serves_the_algorithms_that_it_names_or_that_are_its_kinds(
+    issuer: Issuer,
+    rsa_key: RSAPrivateKey,
+    says: dict[str, str],
+    takes: tuple[str, ...],
+    good: set[str],
+) -> None:
+    """An RSA key need not name one. Which are taken is a setting in any case."""
+    public = RSAAlgorithm.to_jwk(rsa_key.public_key(), as_dict=True)
+    unusable: list[object] = ["no key", {"kty": "new"}, {}]
+    issuer.jwks_file.write_text(json.dumps({"keys": [*unusable, public | {"kid": "r"} | says]}))
+    tokens = verifier(issuer, jwt_algorithms=takes)
+    seen = set()
+    for algorithm in ("RS256", "RS512", "PS384"):
+        token = jwt.encode(_CLAIMS, rsa_key, algorithm=algorithm, headers={"kid": "r"})
+        with suppress(Refusal):
+            seen.add(verify(tokens, token).subject and algorithm)
+    assert seen == good
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"keys": {}}', '{"keys": []}', '{"keys": [{}]}'])
+def test_what_is_no_key_set_judges_nobody(issuer: Issuer, text: str) -> None:
+    token = issuer.token("somebody")
+    issuer.jwks_file.write_text(text)
+    assert code(verifier(issuer), token) == (503, "unavailable")
+
+
 class Keys(BaseHTTPRequestHandler):
     """Gives an issuer's keys, and counts."""
 
@@ -131,12 +203,15 @@ class Keys(BaseHTTPRequestHandler):
     asked = 0
     status = 200
     pause_s = 0.0
+    location = ""
 
     def do_GET(self) -> None:
         """Answer."""
         type(self).asked += 1
-        self.send_response(self.status)
-        self.send_header("location", "http://127.0.0.1:9/")
+        is_moved = self.location and self.path == "/keys"
+        self.send_response(302 if is_moved else self.status)
+        if is_moved:
+            self.send_header("location", self.location)
         self.end_headers()
         body = json.dumps(self.issuer.jwks()).encode()
         for piece in (body[:20], body[20:]):
@@ -183,13 +258,27 @@ def test_keys_are_fetched_again_for_a_token_that_names_another(
         monkeypatch.setattr(identity_tokens, "_AGAIN_SECONDS", 0.0)
         assert (await tokens.verify(new)).subject == "somebody"
         assert served.asked == 2
-        served.status = 302
+        served.status = 500
         issuer.add_key("third")
+        # Those that are known stay good.
         assert (await tokens.verify(old)).subject == "somebody"
         with pytest.raises(Refusal):
             await tokens.verify(issuer.token("somebody"))
 
     asyncio.run(run())
+
+
+def test_nobody_follows_where_keys_are_said_to_have_gone(
+    issuer: Issuer, keys: tuple[str, type[Keys]]
+) -> None:
+    url, served = keys
+    token, elsewhere = issuer.token("x"), url.replace("/keys", "/elsewhere")
+    # They are there, for whoever goes.
+    assert verify(verifier(issuer, jwks_file=None, jwks_url=elsewhere), token).subject == "x"
+    served.location, served.asked = elsewhere, 0
+    tokens = verifier(issuer, jwks_file=None, jwks_url=url)
+    assert code(tokens, token) == (503, "unavailable")
+    assert served.asked == 1
 
 
 def test_keys_that_come_in_pieces_are_read_to_their_end(

@@ -4,13 +4,18 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from time import sleep
+from math import inf
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
+from gatekeeper.database import Database
+from gatekeeper.exchanges import Head
+from gatekeeper.principals import Principal
+from gatekeeper.shapes import authorize
 from harness.connections import Server
 from harness.testing.servers import Databases
 from tests.py.electric.electrics import Electric
@@ -21,6 +26,7 @@ from tests.py.waiting import wait_until
 
 _SHAPE = "/v1/sessions/session-own/shapes/session_todos"
 _LIVE = {"offset": "0_0", "handle": HANDLE, "live": "true"}
+_BEGUN = Head(200, {"electric-handle": HANDLE}, "application/json")
 
 Made = Callable[..., Gatekeeper]
 
@@ -33,6 +39,21 @@ def served(databases: Databases) -> Iterator[Server]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def todos(served: Server) -> bytes:
+    """Return what Electric is asked of the shape, wherever a client is in it."""
+
+    async def ask() -> bytes:
+        database = Database(served, 1)
+        async with (
+            database.opened(),
+            database.acting(Principal(OWNER, None, inf, "single")) as connection,
+        ):
+            return (await authorize(connection, "session_todos", "session-own")).query()
+
+    return asyncio.run(ask())
+
+
 @pytest.fixture
 def behind() -> Iterator[Upstream]:
     """Return an Electric that does what the test says."""
@@ -41,12 +62,19 @@ def behind() -> Iterator[Upstream]:
 
 
 @pytest.fixture
-def start(behind: Upstream, served: Server) -> Iterator[Made]:
-    """Return a way to start gatekeepers in front of it, in single-tenant mode."""
+def start(behind: Upstream, served: Server, todos: bytes) -> Iterator[Made]:
+    """Return a way to start gatekeepers in front of it, in single-tenant mode.
+
+    They know HANDLE, as if a client had begun with the shape already.
+    """
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(
-            running(Electric(behind.url, SECRET, served), **settings)
-        )
+
+        def run(**settings: Any) -> Gatekeeper:  # noqa: ANN401 - any setting
+            made = stack.enter_context(running(Electric(behind.url, SECRET, served), **settings))
+            made.web.parts.upstream.handles.learn(todos, _BEGUN)
+            return made
+
+        yield run
 
 
 @pytest.fixture
@@ -456,6 +484,26 @@ def test_an_event_stream_is_ones_own_and_ends_with_what_allowed_it(
     assert len(behind.asked) == 2
     assert all(asked.headers["accept"] == "text/event-stream" for asked in behind.asked)
     wait_until(lambda: behind.left == 2)
+
+
+def test_an_event_stream_without_events_ends_with_what_allowed_it(
+    start: Made, behind: Upstream
+) -> None:
+    async def silent(_: Asked, writer: Writer) -> None:
+        await give(writer, b"", content_type="text/event-stream", content_length=None)
+        await asyncio.Event().wait()
+
+    behind.answer = silent
+    gatekeeper = start()
+    gatekeeper.web.parts.tokens._ttl_s = 1  # noqa: SLF001 - as above
+    since = monotonic()
+    with (
+        gatekeeper.client() as client,
+        client.stream("GET", _SHAPE, params=_LIVE | {"live_sse": "true"}) as answer,
+    ):
+        assert list(answer.iter_lines()) == [": open", ""]
+    assert 0.5 < monotonic() - since < 5
+    wait_until(lambda: behind.left == 1)
 
 
 def test_limits_are_an_accounts(start: Made, behind: Upstream) -> None:

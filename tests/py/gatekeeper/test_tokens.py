@@ -15,6 +15,7 @@ from gatekeeper.principals import Principal
 from gatekeeper.settings import GatekeeperSettings
 from gatekeeper.shapes import Definition
 from gatekeeper.tokens import Claim, ShapeTokens
+from tests.py.gatekeeper.spellings import other_spellings
 
 _ME = UUID("00000000-0000-4000-8000-000000000001")
 _OLD, _NEW = ("k1:" + "A" * 43, "k2:" + "B" * 43)
@@ -104,6 +105,7 @@ def _unsigned() -> str:
         signed(headers={"kid": "k9"}),
         signed(headers={"typ": "JWT"}),
         signed(headers={"crit": ["exp"]}),
+        signed(headers={"crit": []}),
         signed({"aud": "sessionbase"}),
         signed({"aud": ["sessionbase/shape"]}),
         signed({"iss": "elsewhere"}),
@@ -123,3 +125,15 @@ def test_anything_else_is_not_believed(token: str) -> None:
     with pytest.raises(Refusal) as refusal:
         tokens().verify(token)
     assert (refusal.value.status, refusal.value.code) == (401, "token_invalid")
+
+
+def test_a_token_has_one_spelling() -> None:
+    """The last letter of a signature of 32 bytes has two bits that mean nothing."""
+    token = signed()
+    assert tokens().verify(token)
+    others = other_spellings(token)
+    assert len(others) == 3
+    for other in others:
+        with pytest.raises(Refusal) as refusal:
+            tokens().verify(other)
+        assert (refusal.value.status, refusal.value.code) == (401, "token_invalid")

@@ -464,7 +464,7 @@ def test_a_body_that_breaks_off_leaves_nothing_to_be_seen(shared: Server, root: 
 def test_who_sends_too_slowly_is_given_up(
     shared: Server, root: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(uploads, "PATIENCE_S", 0.2)
     seen = count_of(root, "session_uploads")
     with (
         asking(shared, OWNER) as gatekeeper,
