@@ -20,7 +20,7 @@ _IDLE_SECONDS = 15
 """Less than Electric keeps an idle connection: 60 s."""
 _LONGEST_HEADER = 64 << 10
 """electric-schema names every column."""
-_READ_AT_ONCE = 1 << 20
+_READ_AT_ONCE = 256 << 10
 """Bytes that may wait to be taken: with fewer, reading stops and goes on for every piece."""
 
 

@@ -22,7 +22,9 @@ from gatekeeper.tokens import Claim
 _STREAM_SECONDS = 60.0
 _END: Message = {"type": "http.response.body", "body": b""}
 _SEND_SECONDS = 60.0
-"""How long a client may take no byte at all."""
+"""How long a client may take for a part: who takes nothing is cut off."""
+_PART_BYTES = 256 << 10
+"""How much is given to the connection before it must have sent what it was given before."""
 
 
 class _Gone(Exception):  # noqa: N818 - it is no fault
@@ -210,9 +212,17 @@ def _start(head: Head, status: int, more: list[tuple[bytes, bytes]]) -> Message:
 
 async def _send_piece(send: Send, piece: bytes, *, is_last: bool = False) -> None:
     """Send, as fast as the client takes it. Raises _Gone if it takes nothing."""
+    place, view = 0, memoryview(piece)
+    while len(piece) - place > _PART_BYTES:
+        await _send_part(send, view[place : place + _PART_BYTES], is_last=False)
+        place += _PART_BYTES
+    await _send_part(send, view[place:] if place else piece, is_last=is_last)
+
+
+async def _send_part(send: Send, part: bytes | memoryview, *, is_last: bool) -> None:
     try:
         async with asyncio.timeout(_SEND_SECONDS):
-            await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+            await send({"type": "http.response.body", "body": part, "more_body": not is_last})
     except (TimeoutError, OSError):
         raise _Gone from None
 
