@@ -166,6 +166,7 @@ class Question:
                 # What was kept may have broken since: then it is asked on another.
                 with suppress(psycopg.OperationalError):
                     return await self._ask(self._cursor, arguments)
+                await self._disconnect()
             try:
                 async with asyncio.timeout(_WAIT_SECONDS):
                     connection = await self._connect()
@@ -190,13 +191,8 @@ class Question:
     async def _ask(
         self, cursor: AsyncCursor[tuple[Any, ...]], arguments: Sequence[object]
     ) -> list[tuple[Any, ...]]:
-        try:
-            await cursor.execute(self._statement, arguments, prepare=True)
-            return await cursor.fetchall()
-        except BaseException:
-            # Also where nobody waits any more: what is half asked is of no use to the next.
-            await self._disconnect()
-            raise
+        await cursor.execute(self._statement, arguments, prepare=True)
+        return await cursor.fetchall()
 
 
 class _Refusing:
