@@ -1,16 +1,17 @@
 """Postgres: as app_server, which knows who is signed in, and as a principal, who owns rows."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from gatekeeper.errors import Refusal, refusal_of
+from gatekeeper.errors import Refusal, refusal_of, unavailable
 from harness.connections import Server, first_line
 from harness.errors import ExitCode, SessionbaseError
 
@@ -30,6 +31,7 @@ class Database:
 
     def __init__(self, server: Server, connections: int) -> None:
         self._server = server
+        self._questions: list[Question] = []
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             server.conninfo,
             kwargs={"autocommit": True, "application_name": "sessionbase gatekeeper"},
@@ -47,6 +49,8 @@ class Database:
         try:
             yield
         finally:
+            for question in self._questions:
+                await question.close()
             await self._pool.close()
 
     @asynccontextmanager
@@ -70,22 +74,37 @@ class Database:
             await connection.execute(_ACT, [json.dumps({"sub": str(principal.account_id)})])
             yield connection
 
+    def question(self, statement: str) -> "Question":
+        """Return a question that is asked as app_server, as long as this is open."""
+        question = Question(lambda: self._alone("asks"), statement)
+        self._questions.append(question)
+        return question
+
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Connection]:
         """Give a connection of its own, as app_server, to listen on.
 
         Raises psycopg's errors as they are.
         """
-        async with await Connection.connect(
+        async with await self._alone("listens") as connection:
+            yield connection
+
+    async def _alone(self, what: str) -> Connection:
+        """Connect, for what it says. Raises psycopg's errors as they are."""
+        connection = await Connection.connect(
             self._server.conninfo,
             autocommit=True,
-            application_name="sessionbase gatekeeper listens",
+            application_name=f"sessionbase gatekeeper {what}",
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=2,
-        ) as connection:
+        )
+        try:
             await _become_app_server(connection)
-            yield connection
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     async def find_account(self, issuer: str, subject: str) -> UUID | None:
         """Return the active account of an identity, if it has one. Raises Refusal (503)."""
@@ -123,6 +142,57 @@ class Database:
             raise SessionbaseError(
                 ExitCode.UNREACHABLE, f"can't connect to {self._server.label}: {first_line(error)}"
             ) from None
+
+
+class Question:
+    """A statement that is asked so often that it has a connection of its own, and is kept prepared.
+
+    What the pool does for each use of a connection takes longer than such a statement itself.
+    One asks at a time.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], statement: str) -> None:
+        self._connect = connect
+        self._statement = statement
+        self._cursor: AsyncCursor[tuple[Any, ...]] | None = None
+        self._is_closed = False
+
+    async def ask(self, *arguments: object) -> list[tuple[Any, ...]]:
+        """Return the rows. Raises Refusal for what Postgres says no to, or if it is not there."""
+        if self._is_closed:
+            raise unavailable()
+        with _Refusing():
+            if self._cursor:
+                # What was kept may have broken since: then it is asked on another.
+                with suppress(psycopg.OperationalError):
+                    return await self._ask(self._cursor, arguments)
+                await self._disconnect()
+            try:
+                async with asyncio.timeout(_WAIT_SECONDS):
+                    connection = await self._connect()
+            except TimeoutError:
+                raise unavailable() from None
+            self._cursor = connection.cursor()
+            if self._is_closed:
+                await self._disconnect()
+                raise unavailable()
+            return await self._ask(self._cursor, arguments)
+
+    async def close(self) -> None:
+        """Ask no more."""
+        self._is_closed = True
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        if self._cursor:
+            cursor, self._cursor = self._cursor, None
+            await cursor.connection.close()
+
+    async def _ask(
+        self, cursor: AsyncCursor[tuple[Any, ...]], arguments: Sequence[object]
+    ) -> list[tuple[Any, ...]]:
+        await cursor.execute(self._statement, arguments, prepare=True)
+        return await cursor.fetchall()
 
 
 class _Refusing:

@@ -20,6 +20,8 @@ _IDLE_SECONDS = 15
 """Less than Electric keeps an idle connection: 60 s."""
 _LONGEST_HEADER = 64 << 10
 """electric-schema names every column."""
+_READ_AT_ONCE = 256 << 10
+"""Bytes that may wait to be taken: with fewer, reading stops and goes on for every piece."""
 
 
 class Reply:
@@ -29,6 +31,7 @@ class Reply:
         self._response = response
         self.status = response.status
         self.headers = response.headers
+        self.length = response.content_length
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Give the body as it comes. Raises Refusal (503) if it breaks off."""
@@ -65,6 +68,7 @@ class Electric:
             trust_env=False,
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
+            read_bufsize=_READ_AT_ONCE,
         )
 
     async def stop(self) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
@@ -35,12 +36,16 @@ _BARE = ("", "identity")
 
 @dataclass(frozen=True)
 class Head:
-    """Status and headers, of which a client may know. max_age_s: how long it may be kept here."""
+    """Status and headers, of which a client may know.
+
+    max_age_s: how long it may be kept here. length: of the body, in bytes, if that is known.
+    """
 
     status: int
     headers: dict[str, str]
     media_type: str
     max_age_s: int = 0
+    length: int | None = None
 
     @property
     def etag(self) -> str | None:
@@ -80,7 +85,7 @@ class Exchange:
         self.is_complete = False
         self.task: asyncio.Task[None] | None = None
         self._failure: Refusal | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._wakers: set[Waker] = set()
 
     @property
     def failure(self) -> Refusal | None:
@@ -119,32 +124,66 @@ class Exchange:
         if self.task and not self.task.done() and self.task is not asyncio.current_task():
             self.task.cancel()
 
-    def news(self) -> asyncio.Future[None]:
-        """Return a future that is done with the next thing that happens. It is the asker's own."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
-        return future
+    @contextmanager
+    def waking(self, waker: "Waker") -> Iterator[None]:
+        """Wake a follower with everything that happens, until the block ends."""
+        self._wakers.add(waker)
+        try:
+            yield
+        finally:
+            self._wakers.discard(waker)
 
     async def body(self, gone: asyncio.Future[None]) -> AsyncIterator[bytes]:
         """Give the pieces, those that are there and those that come.
 
         Ends early if it failed, and once nobody is there any more to take them.
         """
-        place = 0
-        while not gone.done():
-            while not gone.done() and place < len(self.pieces):
-                yield self.pieces[place]
-                place += 1
-            if self.is_complete or self._failure:
-                return
-            await asyncio.wait([self.news(), gone], return_when=asyncio.FIRST_COMPLETED)
+        place, waker = 0, Waker()
+        gone.add_done_callback(waker.wake)
+        with self.waking(waker):
+            while not gone.done():
+                while not gone.done() and place < len(self.pieces):
+                    yield self.pieces[place]
+                    place += 1
+                if self.is_complete or self._failure:
+                    return
+                await waker.sleep()
 
     def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        for waker in self._wakers:
+            waker.wake()
+
+
+class Waker:
+    """Wakes one task with whatever happens first. That task looks itself what it was.
+
+    Thousands wait at a time, so it is a future and no more: asyncio.wait() makes tasks, and looks
+    through all that it was given each time.
+    """
+
+    __slots__ = ("_sleeping",)
+
+    def __init__(self) -> None:
+        self._sleeping: asyncio.Future[None] | None = None
+
+    async def sleep(self, seconds: float | None = None) -> None:
+        """Wait for wake(), and so long at most.
+
+        Look before whether there is anything to wait for: nothing of what was before is kept.
+        """
+        loop = asyncio.get_running_loop()
+        self._sleeping = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, self.wake)
+        try:
+            await self._sleeping
+        finally:
+            if timer:
+                timer.cancel()
+
+    def wake(self, _: object = None) -> None:
+        """Wake it, if it sleeps."""
+        if self._sleeping and not self._sleeping.done():
+            self._sleeping.set_result(None)
 
 
 def head_of(reply: Reply, media_type: str) -> Head:
@@ -169,7 +208,7 @@ def head_of(reply: Reply, media_type: str) -> Head:
     ):
         LOG.error("electric_not_understood")
         raise unavailable()
-    return Head(reply.status, headers, media_type, _max_age(reply))
+    return Head(reply.status, headers, media_type, _max_age(reply), reply.length)
 
 
 def _max_age(reply: Reply) -> int:

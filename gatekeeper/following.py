@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gatekeeper.allowing import while_allowed
 from gatekeeper.electric import Reply
 from gatekeeper.errors import Refusal, not_signed_in, unavailable
-from gatekeeper.exchanges import MUST_REFETCH, Exchange, Head
+from gatekeeper.exchanges import MUST_REFETCH, Exchange, Head, Waker
 from gatekeeper.logs import LOG
 from gatekeeper.parts import Parts
 from gatekeeper.queries import Protocol
@@ -24,7 +24,9 @@ from gatekeeper.tokens import Claim
 _STREAM_SECONDS = 60.0
 _END: Message = {"type": "http.response.body", "body": b""}
 _SEND_SECONDS = 60.0
-"""How long a client may take no byte at all."""
+"""How long a client may take for a part: who takes nothing is cut off."""
+_PART_BYTES = 256 << 10
+"""How much is given to the connection before it must have sent what it was given before."""
 
 
 class _Gone(Exception):  # noqa: N818 - it is no fault
@@ -105,8 +107,7 @@ class LogResponse(Response):
                 if following.protocol.live:
                     stack.enter_context(parts.limits.stream(claim.account_id))
                     stack.enter_context(parts.metrics.held.labels("poll").track_inprogress())
-                revoked = stack.enter_context(parts.revocations.watch(claim))
-                await _wait(exchange, claim, revoked, gone)
+                await _wait(exchange, following, gone)
             await following.require_unrevoked()
             await _give(exchange, following.if_none_match, gone, send)
 
@@ -171,25 +172,23 @@ class EventsResponse(Response):
         await send(_END)
 
 
-async def _wait(
-    exchange: Exchange, claim: Claim, revoked: asyncio.Event, gone: asyncio.Task[None]
-) -> None:
+async def _wait(exchange: Exchange, following: Following, gone: asyncio.Task[None]) -> None:
     """Wait for the head of an answer, or until what was claimed is revoked or runs out.
 
     Raises _Gone if the client leaves before.
     """
-    ended = asyncio.create_task(revoked.wait())
-    try:
+    claim, waker = following.claim, Waker()
+    gone.add_done_callback(waker.wake)
+    with (
+        following.parts.revocations.watch(claim, waker.wake) as revoked,
+        exchange.waking(waker),
+    ):
         while exchange.head is None and exchange.failure is None:
-            waits: list[asyncio.Future[Any]] = [exchange.news(), gone, ended]
-            timeout = claim.expires_at - time()
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if revoked.is_set() or time() >= claim.expires_at:
+                return
+            await waker.sleep(claim.expires_at - time())
             if gone.done():
                 raise _Gone
-            if ended.done() or time() >= claim.expires_at:
-                return
-    finally:
-        ended.cancel()
 
 
 async def _give(
@@ -209,22 +208,29 @@ async def _give(
     elif exchange.is_complete:
         await _send_whole(send, head, exchange.pieces)
     else:
-        await send(_start(head, head.status, []))
-        async for piece in exchange.body(gone):
-            await _send_piece(send, piece)
-        if gone.done():
-            raise _Gone
-        if exchange.is_complete:
-            # Otherwise the server cuts the connection, so that nobody takes it for whole.
-            await send(_END)
+        await _send_as_it_comes(exchange, head, gone, send)
+
+
+async def _send_as_it_comes(
+    exchange: Exchange, head: Head, gone: asyncio.Task[None], send: Send
+) -> None:
+    length = [] if head.length is None else [(b"content-length", str(head.length).encode())]
+    await send(_start(head, head.status, length))
+    async for piece in exchange.body(gone):
+        await _send_piece(send, piece)
+    if gone.done():
+        raise _Gone
+    if exchange.is_complete:
+        # Otherwise the server cuts the connection, so that nobody takes it for whole.
+        await send(_END)
 
 
 async def _send_whole(send: Send, head: Head, pieces: list[bytes]) -> None:
     length = str(sum(map(len, pieces))).encode()
     await send(_start(head, head.status, [(b"content-length", length)]))
-    for piece in pieces:
+    for piece in pieces[:-1]:
         await _send_piece(send, piece)
-    await send(_END)
+    await _send_piece(send, pieces[-1] if pieces else b"", is_last=True)
 
 
 def _start(head: Head, status: int, more: list[tuple[bytes, bytes]]) -> Message:
@@ -235,11 +241,19 @@ def _start(head: Head, status: int, more: list[tuple[bytes, bytes]]) -> Message:
     }
 
 
-async def _send_piece(send: Send, piece: bytes) -> None:
+async def _send_piece(send: Send, piece: bytes, *, is_last: bool = False) -> None:
     """Send, as fast as the client takes it. Raises _Gone if it takes nothing."""
+    place, view = 0, memoryview(piece)
+    while len(piece) - place > _PART_BYTES:
+        await _send_part(send, view[place : place + _PART_BYTES], is_last=False)
+        place += _PART_BYTES
+    await _send_part(send, view[place:] if place else piece, is_last=is_last)
+
+
+async def _send_part(send: Send, part: bytes | memoryview, *, is_last: bool) -> None:
     try:
         async with asyncio.timeout(_SEND_SECONDS):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": part, "more_body": not is_last})
     except (TimeoutError, OSError):
         raise _Gone from None
 

@@ -21,10 +21,11 @@ def configure() -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, _without_texts, structlog.processors.JSONRenderer(_dump)],
+        processors=[*shared, _without_texts, structlog.processors.JSONRenderer(_dump_bytes)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
+        # A line is one write of bytes: there is one for every answer, and ten thousand at a time.
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -63,3 +64,7 @@ def _without_texts(
 
 def _dump(event: Any, **_: Any) -> str:  # noqa: ANN401 - structlog's
     return _ENCODER.encode(event).decode()
+
+
+def _dump_bytes(event: Any, **_: Any) -> bytes:  # noqa: ANN401 - structlog's
+    return _ENCODER.encode(event)

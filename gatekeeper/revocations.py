@@ -6,7 +6,7 @@ is missed while nobody listens. An answer that was held is checked by a question
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import time
@@ -64,8 +64,17 @@ Subject = tuple[object, ...]
 
 @dataclass(eq=False)
 class _Watch:
+    """Who waits for a claim's end. call: what is called then, for who has no task that waits."""
+
     claim: Revocable
+    call: Callable[[], object] | None
     event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self) -> None:
+        """Tell it."""
+        self.event.set()
+        if self.call:
+            self.call()
 
 
 class Revocations:
@@ -73,6 +82,7 @@ class Revocations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._question = database.question(_SINCE)
         self._since: str | None = None
         self._told: dict[int, float] = {}
         self._heard_at: dict[Subject, float] = {}
@@ -109,13 +119,15 @@ class Revocations:
         return any(self._ends(subject, claim) for subject in _subjects(claim))
 
     @contextmanager
-    def watch(self, claim: Revocable) -> Iterator[asyncio.Event]:
-        """Give an event that is set once it is revoked."""
-        watch = _Watch(claim)
+    def watch(
+        self, claim: Revocable, call: Callable[[], object] | None = None
+    ) -> Iterator[asyncio.Event]:
+        """Give an event that is set once it is revoked. call: what is called then as well."""
+        watch = _Watch(claim, call)
         watches = self._watches.setdefault(claim.account_id, set())
         watches.add(watch)
         if self.is_revoked(claim):
-            watch.event.set()
+            watch.end()
         try:
             yield watch.event
         finally:
@@ -144,9 +156,7 @@ class Revocations:
         await self._ask()
 
     async def _ask(self) -> None:
-        async with self._database.serving() as connection:
-            cursor = await connection.execute(_SINCE, [self._since])
-            rows = await cursor.fetchall()
+        rows = await self._question.ask(self._since)
         now = time()
         self._since = rows[0][0]
         for _, kind, *about, number in rows:
@@ -168,7 +178,7 @@ class Revocations:
         self._heard_at[subject] = now
         for watch in self._watches.get(account_id, ()):
             if self.is_revoked(watch.claim):
-                watch.event.set()
+                watch.end()
 
     async def _listen(self) -> None:
         """Hear of revocations for as long as this process runs, whatever becomes of Postgres."""

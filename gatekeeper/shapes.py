@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 from uuid import UUID
 
@@ -44,16 +45,14 @@ class Definition:
 
     def query(self) -> bytes:
         """Return the part of Electric's query that is the same for all who follow the shape."""
-        # In parentheses, so that nothing can ever be read as a part of one branch of it.
-        pairs = self.named() | {"where": f"({self.where})"}
-        pairs |= {f"params[{number}]": value for number, value in enumerate(self.params, 1)}
-        return _encoded(pairs)
+        return _query_of(self)
 
     def require(self, asked: Asked) -> None:
         """Refuse (403) a request that says something else of the shape than Postgres does."""
-        named = self.named()
-        if any(named[name] != value for name, value in asked.shape.items()):
-            raise forbidden()
+        if asked.shape:
+            named = self.named()
+            if any(named[name] != value for name, value in asked.shape.items()):
+                raise forbidden()
         if asked.params and asked.params != self.params:
             raise forbidden()
 
@@ -92,6 +91,14 @@ async def authorize(
     if not all(_NAME.fullmatch(name) for name in (schema, table, *columns)):
         raise ValueError("sync.shapes has a name that would need quotes")
     return Definition(f"{schema}.{table}", where, tuple(params), tuple(columns))
+
+
+@lru_cache(maxsize=10_000)
+def _query_of(definition: Definition) -> bytes:
+    # In parentheses, so that nothing can ever be read as a part of one branch of it.
+    pairs = definition.named() | {"where": f"({definition.where})"}
+    pairs |= {f"params[{number}]": value for number, value in enumerate(definition.params, 1)}
+    return _encoded(pairs)
 
 
 def _encoded(pairs: dict[str, str]) -> bytes:

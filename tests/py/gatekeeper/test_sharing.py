@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
+from gatekeeper import following
 from gatekeeper.database import Database
 from gatekeeper.exchanges import Head
 from gatekeeper.principals import Principal
@@ -418,6 +419,49 @@ def test_a_slow_client_slows_no_other(start: Made, behind: Upstream) -> None:
             assert sum(map(len, pieces)) == len(body) - 1000
         registry = gatekeeper.web.parts.metrics.registry
         wait_until(lambda: registry.get_sample_value("gatekeeper_buffer_bytes") == 0)
+
+
+def test_a_client_that_takes_nothing_is_cut_off(
+    start: Made, behind: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def large(_: Asked, writer: Writer) -> None:
+        # In one piece, and more than sockets take by themselves.
+        await give(writer, b"x" * 30_000_000)
+
+    monkeypatch.setattr(following, "_SEND_SECONDS", 0.3)
+    behind.answer = large
+    gatekeeper = start(cache_bytes=0)
+    registry = gatekeeper.web.parts.metrics.registry
+
+    def held_bytes() -> float | None:
+        return registry.get_sample_value("gatekeeper_buffer_bytes")
+
+    with (
+        gatekeeper.client() as client,
+        client.stream("GET", _SHAPE, params={"offset": "-1"}) as opened,
+    ):
+        pieces = opened.iter_raw(1000)
+        next(pieces)
+        wait_until(lambda: held_bytes() == 0)
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(pieces)
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_an_answer_that_still_comes_has_the_length_that_electric_tells(
+    ask: httpx.Client, behind: Upstream, *, tells_length: bool
+) -> None:
+    async def in_two(_: Asked, writer: Writer) -> None:
+        length = "4" if tells_length else None
+        await give(writer, b"[1", content_length=length)
+        await asyncio.sleep(0.3)
+        writer.write(b"2]")
+        writer.close()
+
+    behind.answer = in_two
+    answer = ask.get(_SHAPE, params={"offset": "-1"})
+    assert answer.text == "[12]"
+    assert answer.headers.get("content-length") == ("4" if tells_length else None)
 
 
 def test_too_much_under_way_begins_nothing_new(start: Made, behind: Upstream) -> None:

@@ -95,6 +95,37 @@ def _unsigned() -> str:
     return f"{head.rstrip('=')}.{signed().split('.')[1]}."
 
 
+def test_a_token_that_was_verified_is_not_read_again_and_still_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = tokens()
+    token, expires_at = ours.issue(_CLAIM)
+    assert ours.verify(token) == _CLAIM
+    monkeypatch.setattr(ours, "_keys", {})
+    assert ours.verify(token) == _CLAIM
+    with pytest.raises(Refusal):
+        ours.verify(token[:-1] + ("A" if token[-1] != "A" else "B"))
+    monkeypatch.setattr("gatekeeper.tokens.time", lambda: float(expires_at))
+    for _ in range(2):
+        with pytest.raises(Refusal) as refused:
+            ours.verify(token)
+        assert refused.value.status == 401
+    monkeypatch.undo()
+    assert ours.verify(token) == _CLAIM
+
+
+def test_only_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatekeeper.tokens._REMEMBERED", 2)
+    ours = tokens()
+    issued = [ours.issue(_CLAIM)[0] for _ in range(3)]
+    for token in issued:
+        ours.verify(token)
+    monkeypatch.setattr(ours, "_keys", {})
+    assert [ours.verify(token) for token in issued[1:]] == [_CLAIM, _CLAIM]
+    with pytest.raises(Refusal):
+        ours.verify(issued[0])
+
+
 @pytest.mark.parametrize(
     "token",
     [

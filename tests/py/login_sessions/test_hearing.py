@@ -10,8 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from gatekeeper.database import Connection as PoolConnection
-from gatekeeper.database import Database
+from gatekeeper.database import Database, Question
 from gatekeeper.errors import Refusal
 from gatekeeper.revocations import Revocations
 from harness.connections import Connection, Server, connect
@@ -19,6 +18,7 @@ from tests.py.login_sessions.people import Person, enrol, hash_of, share, sign_i
 
 _REVOKE = "select auth.revoke_login_session_by_hash(%s)"
 _LISTENERS = "application_name = 'sessionbase gatekeeper listens' and datname = current_database()"
+_ASKERS = "application_name = 'sessionbase gatekeeper asks' and datname = current_database()"
 _SECOND = 1.0
 
 
@@ -145,6 +145,38 @@ def test_who_loses_its_connection_listens_again(
     run(play())
 
 
+def test_who_loses_the_connection_that_it_asks_on_asks_on_another(
+    migrated: Server, admin: Connection, ada: Person
+) -> None:
+    async def play() -> None:
+        login_session_id, secret = sign_in(admin, ada)
+        held = Held(ada.account_id, login_session_id)
+        async with nodes(migrated) as (node,):
+            await node.stop()
+            killed = admin.execute(
+                f"select pg_terminate_backend(pid) from pg_stat_activity where {_ASKERS}"
+            ).fetchall()
+            assert killed == [(True,)]
+            admin.execute(_REVOKE, [hash_of(secret)])
+            await node.check()
+            assert node.is_revoked(held)
+
+    run(play())
+
+
+def test_who_stopped_waiting_leaves_a_question_that_others_can_ask(migrated: Server) -> None:
+    async def play() -> None:
+        database = Database(migrated, 2)
+        async with database.opened():
+            question = database.question("select pg_sleep(%s), 'answer'")
+            await question.ask(0)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(question.ask(30), 0.2)
+            assert await question.ask(0) == [("", "answer")]
+
+    run(play())
+
+
 def test_nobody_is_answered_by_a_question_that_was_asked_before(
     migrated: Server, admin: Connection, other_admin: Connection, ada: Person
 ) -> None:
@@ -183,12 +215,17 @@ class Counting(Database):
 
     asked = 0
 
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[PoolConnection]:
-        """Give a connection."""
-        self.asked += 1
-        async with super().serving() as connection:
-            yield connection
+    def question(self, statement: str) -> Question:
+        """Return a question that is counted whenever it is asked."""
+        question = super().question(statement)
+        ask = question.ask
+
+        async def counted(*arguments: object) -> list[tuple[Any, ...]]:
+            self.asked += 1
+            return await ask(*arguments)
+
+        question.ask = counted  # type: ignore[method-assign]
+        return question
 
 
 def test_askers_of_one_moment_share_a_question(migrated: Server) -> None:
