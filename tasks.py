@@ -776,5 +776,7 @@ ns = Collection(
     pg_status,
     electric,
     gatekeeper,
+    backup,
+    restore,
     reset,
 )
