@@ -34,6 +34,8 @@ from harness.backups.restore import RestoreRequest
 from harness.backups.restore import restore as restore_backup
 from harness.backups.showing import show_backup, show_restored
 from harness.connections import Server, server_of_url
+from harness.cutover.rollback import RollbackRequest, roll_back
+from harness.cutover.rollback_showing import report_rollback
 from harness.doctor.examination import examine
 from harness.doctor.examination import report as report_symptoms
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
@@ -423,6 +425,58 @@ def maintenance(
 
 @task(
     help={
+        "data": "The old viewer's data folder.",
+        "archive": "The archive that was taken before the cutover: what it holds is restored.",
+        "with-new-data": "Write what the database has now instead, with what came since.",
+        "account": "With --with-new-data: name or id of the account, where there are several.",
+        "no-database": "Restore the archive without stopping what is written into the database, "
+        "as when it can't be reached.",
+        "dry-run": "Say what would be done, and do nothing.",
+        "wait": "How many seconds to wait for transactions that have written to end.",
+        **_JSON,
+    }
+)
+@command
+def rollback(  # noqa: PLR0913, PLR0917 - its options
+    _: Context,
+    data: str,
+    archive: str = "",
+    with_new_data: bool = False,
+    account: str = "",
+    no_database: bool = False,
+    dry_run: bool = False,
+    wait: int = 30,
+    json: bool = False,
+) -> None:
+    """Put the old viewer's files back, and stop what is written into the database."""
+    if bool(archive) == with_new_data:
+        raise SessionbaseError(
+            ExitCode.REFUSED,
+            "say which files: --archive FILE (as they were) or --with-new-data (as they are now)",
+        )
+    if no_database and with_new_data:
+        raise SessionbaseError(ExitCode.REFUSED, "--with-new-data needs the database")
+    if wait < 0:
+        raise SessionbaseError(ExitCode.REFUSED, "--wait is not negative")
+    known = settings.load()
+    server = None if no_database or (dry_run and archive) else target(known)
+    if server and with_new_data:
+        bring_up_to_date(server, known, may_migrate=False)
+    request = RollbackRequest(
+        Path(data),
+        Path(archive) if archive else None,
+        server,
+        account or None,
+        dry_run=dry_run,
+        wait_s=wait,
+    )
+    with console.progress() as tell:
+        done = roll_back(request, tell)
+    report_rollback(done, as_json=json)
+
+
+@task(
+    help={
         "account": "Name or id of the account.",
         "issuer": "The identity provider: the claim iss of its tokens.",
         "subject": "Who it is there: the claim sub.",
@@ -778,5 +832,6 @@ ns = Collection(
     gatekeeper,
     backup,
     restore,
+    rollback,
     reset,
 )

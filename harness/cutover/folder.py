@@ -96,13 +96,20 @@ def list_contents(folder: Path, tell: Tell) -> Contents:
                 f"{path} is no regular file, so no archive would hold it",
                 hint="Put the file itself in its place, and try again.",
             )
-    contents = Contents([], [])
+    contents = Contents(list_files(folder, tell), [])
     for name, mode in names(folder):
-        if stat.S_ISREG(mode):
-            contents.files.append(sum_up(folder, name, tell))
-        else:
+        if not stat.S_ISREG(mode):
             contents.left_out.append(LeftOut(name, _kind(mode)))
     return contents
+
+
+def list_files(folder: Path, tell: Tell, leave_out: str = "") -> list[DataFile]:
+    """List every regular file, but for a folder in it, and sum it up."""
+    return [
+        sum_up(folder, name, tell)
+        for name, mode in names(folder)
+        if stat.S_ISREG(mode) and name.split("/")[0] != leave_out
+    ]
 
 
 def names(folder: Path) -> list[tuple[str, int]]:

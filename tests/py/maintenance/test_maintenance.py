@@ -29,9 +29,16 @@ _WRITERS = 6
 
 
 @contextmanager
-def writer(server: Server, level: str = "read committed") -> Iterator[Connection]:
-    """Give a connection that is in a transaction of an application."""
+def writer(
+    server: Server, level: str = "read committed", prepare: str = "select"
+) -> Iterator[Connection]:
+    """Give a connection that is in a transaction of an application. prepare: what it runs before.
+
+    Who would wait for ever fails.
+    """
     with connect(server, "test") as connection:
+        connection.execute("set lock_timeout = '20s'")
+        connection.execute(prepare.encode())
         connection.execute(f"begin isolation level {level}".encode())
         connection.execute("set local role app_user")
         connection.execute(
@@ -73,7 +80,7 @@ def test_who_has_written_is_waited_for(database: Server, level: str) -> None:
         else:
             # The mark can't be set while such a transaction holds it.
             with connect(database, "test") as admin:
-                wait_until(lambda: bool(admin.execute(_WAITING).fetchall()))
+                wait_until(lambda: bool(admin.execute(_WAITING, ["begin_maintenance"]).fetchall()))
             assert maintenance_state(database) is None
         assert not beginning.done()
         early.execute("commit")
@@ -84,7 +91,7 @@ def test_who_has_written_is_waited_for(database: Server, level: str) -> None:
 _WAITING = """
     select from pg_stat_activity
     where wait_event_type = 'Lock'
-        and query ~ 'begin_maintenance'
+        and query ~ %s
         and datname = current_database()
 """
 
@@ -106,6 +113,29 @@ def test_who_began_and_had_not_written_is_refused(database: Server, level: str, 
         append(again, "after the end")
         again.execute("commit")
     assert texts(database) == {"after the end"}
+
+
+def test_who_waits_for_a_table_while_it_begins_is_refused(database: Server) -> None:
+    """EXECUTE looks at the database before it has the table's lock, and the mark comes between."""
+    prepare = (
+        "prepare add as insert into app.todos (account_id, body, author_account_id) "
+        f"values ('{ACCOUNT}', 'too late', '{ACCOUNT}')"
+    )
+    with (
+        writer(database, prepare=prepare) as early,
+        connect(database, "test") as holder,
+        connect(database, "test") as admin,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        holder.execute("begin")
+        holder.execute("lock table app.todos in share mode")
+        adding = pool.submit(early.execute, "execute add")
+        wait_until(lambda: bool(admin.execute(_WAITING, ["execute add"]).fetchall()))
+        begin_maintenance(database, "a test", wait_s=0)
+        holder.execute("rollback")
+        with pytest.raises(psycopg.Error) as refused:
+            adding.result(30)
+        assert refused.value.sqlstate == "SB503"
 
 
 def test_nothing_comes_in_once_it_has_begun(database: Server) -> None:
