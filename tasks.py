@@ -34,6 +34,9 @@ from harness.backups.restore import RestoreRequest
 from harness.backups.restore import restore as restore_backup
 from harness.backups.showing import show_backup, show_restored
 from harness.connections import Server, server_of_url
+from harness.cutover.request import CutoverRequest
+from harness.cutover.run import cut_over
+from harness.cutover.showing import show_cutover
 from harness.doctor.examination import examine
 from harness.doctor.examination import report as report_symptoms
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
@@ -41,7 +44,7 @@ from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.guide.command import guide as write_guide
 from harness.legacy.exporter import ExportRequest, export_folder
-from harness.legacy.importer import check_request, import_folder
+from harness.legacy.importer import check_options, check_request, import_folder
 from harness.legacy.results import ImportRequest, on_conflict_of
 from harness.legacy.showing import report_export, report_verification
 from harness.legacy.verifier import VerifyRequest, verify_folder
@@ -306,6 +309,46 @@ def ingest_sessions(  # noqa: PLR0913, PLR0917 - its options
     with console.watching() as watch:
         result = ingest_logs(server, request, watch)
     return report_ingest(result, as_json=json)
+
+
+@task(
+    help={
+        "data": "The old viewer's data folder.",
+        "out": "The folder for archive, journal and report; the same to go on.",
+        "account": "Name or id of the account to import into, where there are several.",
+        "rehearse": "Do it all in a database of its own, and drop that.",
+        "on-conflict": "A record whose id the database has with other content: quarantine (it), "
+        "keep (the database's), or replace (that).",
+        "jobs": "How many connections bring messages and tool events in.",
+        "max-quarantine": "How many records may be quarantined; with more the doors stay closed.",
+        **_JSON,
+    }
+)
+@command
+def cutover(  # noqa: PLR0913, PLR0917 - its options
+    _: Context,
+    data: str,
+    out: str = "cutover",
+    account: str = "",
+    rehearse: bool = False,
+    on_conflict: str = "quarantine",
+    jobs: int = 1,
+    max_quarantine: int = 0,
+    json: bool = False,
+) -> None:
+    """Move over from the old viewer's files, in one night. Interrupted, the same goes on."""
+    request = CutoverRequest(
+        Path(data),
+        Path(out),
+        account or None,
+        on_conflict_of(on_conflict),
+        jobs,
+        max_quarantine,
+        rehearse=rehearse,
+    )
+    check_options(request.import_of(request.data), max_quarantine)
+    known = settings.load()
+    show_cutover(cut_over(target(known), known, request), as_json=json)
 
 
 @task(
@@ -757,6 +800,7 @@ ns = Collection(
     import_legacy,
     export_legacy,
     verify_import,
+    cutover,
     ingest_sessions,
     store_upload,
     read_upload,
