@@ -96,6 +96,10 @@ class Journal:
         """Say whether a step was begun ever."""
         return any(event.event == "begun" and event.step == step for event in self.events)
 
+    def was_undone(self, step: str) -> bool:
+        """Say whether a step had to be done again ever."""
+        return any(event.event == "undone" and event.step == step for event in self.events)
+
     @property
     def begun_at(self) -> datetime:
         """When the cutover was begun."""

@@ -72,6 +72,14 @@ def look(
     return found
 
 
+def look_at_login(server: Server, request: CutoverRequest) -> Preflight:
+    """Look at nothing but what the login may do. Raises what connect() raises."""
+    found = Preflight()
+    with connect(server, "preflight") as connection, found.findings.asking("rights"):
+        check_login(connection, found.findings, rehearse=request.rehearse)
+    return found
+
+
 def refuse(found: Preflight) -> None:
     """Raise SessionbaseError (NOT_READY) with every problem, if there is one."""
     problems = found.findings.problems
@@ -116,8 +124,9 @@ def _look_at_server(
     check_migrations(server, settings, findings)
     with findings.asking("account"):
         check_account(connection, request.account, findings)
-    if has_rows(connection):
-        findings.note("rows", "messages are there already, so keys are kept while rows come in")
+    with findings.asking("rows"):
+        if has_rows(connection):
+            findings.note("rows", "messages are there already, so keys are kept while rows come in")
     return may_make
 
 

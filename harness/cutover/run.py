@@ -10,7 +10,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from harness import console
 from harness.connections import Connection, Server, connect
-from harness.cutover import rehearsal
+from harness.cutover import preflight, rehearsal
 from harness.cutover.bringing import Bringing
 from harness.cutover.journal import Facts, Journal
 from harness.cutover.locks import check_held, locked
@@ -119,6 +119,7 @@ def _rehearse(real: Server, settings: Settings, request: CutoverRequest, lock: C
     server, journal = rehearsal.rehearsal_database(real), _journal(request)
     if not (rehearsal.is_there(real, server) and journal.is_of(_head(server, request))):
         journal.path.unlink(missing_ok=True)
+        preflight.refuse(preflight.look_at_login(real, request))
         rehearsal.make(real, server)
     journal.open(_head(server, request))
     console.note(f"rehearsing in database {server.database}, which is dropped at the end")
@@ -148,6 +149,7 @@ def _go(night: Night, lock: Connection) -> None:
     if night.journal.facts("preflight") is not None:
         console.note(f"going on with what was begun at {night.journal.begun_at:%Y-%m-%d %H:%M} UTC")
     _look_for_changes(night)
+    _look_for_orders(night)
     try:
         for number, name in enumerate(STEPS, 1):
             if night.journal.facts(name) is None:
@@ -177,6 +179,18 @@ def _noted(night: Night, name: str) -> Facts:
     if name != "import":
         return {}
     return Bringing(night.server, night.request, night.sums).newest_run()
+
+
+def _look_for_orders(night: Night) -> None:
+    """Import again, if records in conflict are to be treated in another way now."""
+    imported = night.journal.facts("import")
+    if (
+        imported
+        and imported["on_conflict"] != night.request.on_conflict
+        and night.journal.facts(_OPEN_FROM) is None
+    ):
+        console.note(f"importing again, with --on-conflict={night.request.on_conflict}")
+        night.journal.undo("import")
 
 
 def _look_for_changes(night: Night) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.connections import Server
 from harness.settings import Settings
-from tests.py.cutover.nights import Place, write_data
+from tests.py.cutover.nights import Place, close_to_public, write_data
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def place(database: Server, settings: Settings, data: Path, tmp_path: Path) -> Place:
     """Return a migrated database, the data folder, and a folder for the notes."""
-    return Place(database, settings, data, tmp_path / "out")
+    return Place(close_to_public(database), settings, data, tmp_path / "out")
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ def write_data(folder: Path, messages: int = 300) -> Path:
     records: list[Any] = [
         message(
             id=f"chat_{n}",
-            sessionId=f"session-{n % 3}",
+            # One of ten names a thread of another session.
+            sessionId=f"session-{n % 8 % 3 if n % 10 else 9}",
             threadId=f"thread_{n % 8}",
             createdAt=at(n),
             updatedAt=at(n),
@@ -54,6 +55,16 @@ def files_of(folder: Path) -> dict[str, tuple[str, int]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def close_to_public(server: Server) -> Server:
+    """Give a copied database the rights of one that was migrated, and return it."""
+    with connect(server, "test") as connection:
+        name = server.database
+        connection.execute(f"revoke all on database {name} from public")
+        connection.execute(f"grant temporary on database {name} to import_definer")
+        connection.execute(f"grant connect on database {name} to importer, reviewer")
+    return server
 
 
 def databases_of(server: Server) -> set[str]:
