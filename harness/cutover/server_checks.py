@@ -5,10 +5,10 @@ from typing import LiteralString
 from harness import connections
 from harness.connections import Connection, Server
 from harness.cutover.finding import Findings
+from harness.cutover.mark import knows
 from harness.doctor.server import examine_server, setting_of
 from harness.doctor.symptoms import Urgency
 from harness.legacy import steps
-from harness.migrations import ledger
 from harness.migrations.runner import Migrator
 from harness.settings import Settings
 
@@ -77,7 +77,7 @@ def check_what_it_is(connection: Connection, found: Findings) -> None:
 def check_login(connection: Connection, found: Findings, *, rehearse: bool) -> bool:
     """Look at what the login may do. Returns whether it may make a database."""
     ((name, is_super, makes_roles, makes_databases, owns),) = connection.execute(_LOGIN).fetchall()
-    is_new = not ledger.exists(connection)
+    is_new = not knows(connection, "legacy", "find_account")
     lacking = [role for (role,) in connection.execute(_LACKING, [list(_ACTS_AS)])]
     if lacking and not is_super:
         found.add(
@@ -118,7 +118,7 @@ def check_migrations(server: Server, settings: Settings, found: Findings) -> Non
 
 def check_account(connection: Connection, account: str | None, found: Findings) -> None:
     """Look whether the account is known, and whether somebody imports into it."""
-    if _is_there(connection, "legacy.find_account(text)"):
+    if knows(connection, "legacy", "find_account"):
         _check_known(connection, account, found)
     elif account in {None, DEFAULT_ACCOUNT, _DEFAULT_ID}:
         found.add("account", f"{DEFAULT_ACCOUNT}, which the first migration makes")
@@ -152,11 +152,8 @@ def _check_known(connection: Connection, account: str | None, found: Findings) -
 def has_rows(connection: Connection) -> bool:
     """Say whether messages are there already, so that keys are not built after the rows."""
     row = connection.execute(
-        "select coalesce(pg_relation_size(to_regclass('app.chat_messages')), 0) > 0"
+        "select pg_relation_size(class.oid) > 0 from pg_class as class "
+        "inner join pg_namespace as namespace on class.relnamespace = namespace.oid "
+        "where namespace.nspname = 'app' and class.relname = 'chat_messages'"
     ).fetchone()
-    return bool(row and row[0])
-
-
-def _is_there(connection: Connection, function: str) -> bool:
-    row = connection.execute("select to_regprocedure(%s) is not null", [function]).fetchone()
     return bool(row and row[0])
