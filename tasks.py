@@ -19,6 +19,8 @@ from rich.prompt import Prompt
 from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper
 from bench.gatekeeper_report import show_gatekeeper_report
 from bench.imports import Order, bench_imports
+from bench.rehearsal import RehearsalOrder, bench_rehearsal
+from bench.rehearsal_report import show_rehearsal_report
 from bench.report import show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import show_rls_report
@@ -87,6 +89,7 @@ _BENCHES = {
     "uploads": (0, 3),
     "sync": (300, 3),
     "gatekeeper": (2_000, 5),
+    "rehearsal": (1_000_000, 20),
 }
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
@@ -527,10 +530,13 @@ def test(  # noqa: PLR0913, PLR0917 - its options
 @task(
     positional=["what"],
     help={
-        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper.",
+        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper, "
+        "rehearsal (of a cutover, killed again and again).",
         "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed) for sync, 2,000 "
-        "for gatekeeper.",
-        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
+        "for gatekeeper, 1,000,000 for rehearsal.",
+        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync; of "
+        "rehearsal: how often it is killed, 20.",
+        "seed": "rehearsal: says when it is killed.",
         "held": "gatekeeper: how many polls are held at a time.",
         "filled": "import: messages of another account that are there already; 0: as many as rows.",
         "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
@@ -555,10 +561,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     seconds: int = 5,
     data: str = "",
     held: int = 10_000,
+    seed: int = 1,
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, rls, writes, uploads, sync or gatekeeper."""
+    """Measure: bench import, rls, writes, uploads, sync, gatekeeper or rehearsal."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -589,6 +596,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             cost = bench_gatekeeper(known, GatekeeperOrder(rows, runs, held=held), tell)
         show_gatekeeper_report(cost, as_json=json, out=page)
+        return
+    if what == "rehearsal":
+        with console.progress() as tell:
+            rehearsed = bench_rehearsal(known, RehearsalOrder(rows, runs, seed), tell)
+        show_rehearsal_report(rehearsed, as_json=json, out=page)
         return
     if what == "writes":
         with console.progress() as tell:

@@ -1,23 +1,20 @@
 """Nights to try: data folders, requests, processes that are watched by their journal."""
 
-import json
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from bench.watched import Watched, start
 from harness.connections import Server, connect
 from harness.cutover.request import CutoverRequest
 from harness.cutover.run import Done, cut_over
-from harness.settings import PROJECT, Settings
+from harness.settings import Settings
 from tests.py.legacy.builders import message, thread, tool_event, write_folder
 from tests.py.legacy.builders import time as at
 
 PATIENCE_S = 60
-_LOOK_S = 0.001
 
 
 def write_data(folder: Path, messages: int = 300) -> Path:
@@ -104,70 +101,24 @@ class Place:
         """Cut over here and now."""
         return cut_over(self.server, self.settings, self.request(**options))
 
-    def start(self, way: str = "really") -> "Watched":
+    def start(self, way: str = "really") -> Watched:
         """Cut over in a process of its own."""
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.py.cutover.cutting",
-                self.server.conninfo,
-                str(self.settings.home),
-                str(self.data),
-                str(self.out),
-                way,
-            ],
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        command = [
+            sys.executable,
+            "-m",
+            "tests.py.cutover.cutting",
+            self.server.conninfo,
+            str(self.settings.home),
+            str(self.data),
+            str(self.out),
+            way,
+        ]
         folder = self.out / "rehearsal" if way == "rehearse" else self.out
-        return Watched(process, folder / "journal.jsonl")
+        return start(command, folder / "journal.jsonl")
 
     def finish(self, way: str = "really") -> str:
         """Cut over in a process of its own to the end; return what it said."""
         watched = self.start(way)
-        said, _ = watched.process.communicate(timeout=PATIENCE_S)
+        _, said = watched.process.communicate(timeout=PATIENCE_S)
         assert watched.process.returncode == 0, said
-        return str(said)
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A process whose journal is looked at."""
-
-    process: "subprocess.Popen[str]"
-    journal: Path
-
-    def wait_for(self, event: str, step: str) -> bool:
-        """Wait until a step has begun or is done. False: the process ended before."""
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            if (event, step) in events(self.journal):
-                return True
-            if self.process.poll() is not None:
-                return (event, step) in events(self.journal)
-            time.sleep(_LOOK_S)
-        raise AssertionError(f"{step} was not {event} within {PATIENCE_S} s")
-
-    def kill(self) -> bool:
-        """Kill it. False: it had ended."""
-        was_alive = self.process.poll() is None
-        self.process.kill()
-        self.process.communicate()
-        return was_alive
-
-
-def events(journal: Path) -> list[tuple[str, str]]:
-    """Return the events of a journal, with their steps; not a line that has no end yet."""
-    if not journal.exists():
-        return []
-    lines = journal.read_bytes().split(b"\n")[:-1]
-    return [(event["event"], event["step"]) for event in map(json.loads, lines)]
-
-
-def seconds_of(journal: Path) -> dict[str, float]:
-    """Return how long each step took."""
-    found = map(json.loads, journal.read_bytes().splitlines())
-    return {event["step"]: event["seconds"] for event in found if event["event"] == "done"}
+        return said

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from bench.contents import Contents, read_contents
+from bench.watched import events, seconds_of
 from harness.connections import Server, connect
 from harness.cutover.request import STEPS
 from harness.embedded.binaries import find_binaries
@@ -23,10 +24,8 @@ from tests.py.cutover.nights import (
     Place,
     close_to_public,
     databases_of,
-    events,
     files_of,
     is_closed,
-    seconds_of,
 )
 
 SERVER_KILLS = ["import", "verify"]
@@ -132,7 +131,7 @@ def test_the_server_killed_within_steps(
         os.kill(postmaster, signal.SIGKILL)
         for backend in backends:
             backend.send_signal(signal.SIGKILL)
-        said, _ = watched.process.communicate(timeout=PATIENCE_S)
+        _, said = watched.process.communicate(timeout=PATIENCE_S)
         assert "Traceback" not in said
         own_server.ensure_running()
     place.finish()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.watched import events
 from harness.connections import connect
 from harness.console import Watch
 from harness.cutover import night
@@ -14,7 +15,7 @@ from harness.cutover.journal import Facts
 from harness.cutover.night import Night
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.results import ImportResult
-from tests.py.cutover.nights import Place, events, is_closed, write_data
+from tests.py.cutover.nights import Place, is_closed, write_data
 from tests.py.legacy.builders import message
 
 

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from bench.contents import read_contents
+from bench.watched import events
 from harness.connections import connect
 from harness.console import quiet_watch
 from harness.cutover.archive import check_archive
@@ -15,7 +16,7 @@ from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.importer import import_folder
 from harness.legacy.results import ImportRequest
 from harness.testing.servers import Databases
-from tests.py.cutover.nights import Place, databases_of, events, files_of, is_closed
+from tests.py.cutover.nights import Place, databases_of, files_of, is_closed
 
 
 def test_a_new_database_gets_all_that_an_import_would_bring(
