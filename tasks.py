@@ -19,6 +19,8 @@ from rich.prompt import Prompt
 from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper
 from bench.gatekeeper_report import show_gatekeeper_report
 from bench.imports import Order, bench_imports
+from bench.rehearsal import RehearsalOrder, bench_rehearsal
+from bench.rehearsal_report import show_rehearsal_report
 from bench.report import show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import show_rls_report
@@ -34,8 +36,11 @@ from harness.backups.restore import RestoreRequest
 from harness.backups.restore import restore as restore_backup
 from harness.backups.showing import show_backup, show_restored
 from harness.connections import Server, server_of_url
+from harness.cutover.request import CutoverRequest
 from harness.cutover.rollback import RollbackRequest, roll_back
 from harness.cutover.rollback_showing import report_rollback
+from harness.cutover.run import cut_over
+from harness.cutover.showing import show_cutover
 from harness.doctor.examination import examine
 from harness.doctor.examination import report as report_symptoms
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
@@ -43,7 +48,7 @@ from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.guide.command import guide as write_guide
 from harness.legacy.exporter import ExportRequest, export_folder
-from harness.legacy.importer import check_request, import_folder
+from harness.legacy.importer import check_options, check_request, import_folder
 from harness.legacy.results import ImportRequest, on_conflict_of
 from harness.legacy.showing import report_export, report_verification
 from harness.legacy.verifier import VerifyRequest, verify_folder
@@ -86,6 +91,7 @@ _BENCHES = {
     "uploads": (0, 3),
     "sync": (300, 3),
     "gatekeeper": (2_000, 5),
+    "rehearsal": (1_000_000, 20),
 }
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
@@ -308,6 +314,46 @@ def ingest_sessions(  # noqa: PLR0913, PLR0917 - its options
     with console.watching() as watch:
         result = ingest_logs(server, request, watch)
     return report_ingest(result, as_json=json)
+
+
+@task(
+    help={
+        "data": "The old viewer's data folder.",
+        "out": "The folder for archive, journal and report; the same to go on.",
+        "account": "Name or id of the account to import into, where there are several.",
+        "rehearse": "Do it all in a database of its own, and drop that.",
+        "on-conflict": "A record whose id the database has with other content: quarantine (it), "
+        "keep (the database's), or replace (that).",
+        "jobs": "How many connections bring messages and tool events in.",
+        "max-quarantine": "How many records may be quarantined; with more the doors stay closed.",
+        **_JSON,
+    }
+)
+@command
+def cutover(  # noqa: PLR0913, PLR0917 - its options
+    _: Context,
+    data: str,
+    out: str = "cutover",
+    account: str = "",
+    rehearse: bool = False,
+    on_conflict: str = "quarantine",
+    jobs: int = 1,
+    max_quarantine: int = 0,
+    json: bool = False,
+) -> None:
+    """Move over from the old viewer's files, in one night. Interrupted, the same goes on."""
+    request = CutoverRequest(
+        Path(data),
+        Path(out),
+        account or None,
+        on_conflict_of(on_conflict),
+        jobs,
+        max_quarantine,
+        rehearse=rehearse,
+    )
+    check_options(request.import_of(request.data), max_quarantine)
+    known = settings.load()
+    show_cutover(cut_over(target(known), known, request), as_json=json)
 
 
 @task(
@@ -538,10 +584,13 @@ def test(  # noqa: PLR0913, PLR0917 - its options
 @task(
     positional=["what"],
     help={
-        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper.",
+        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper, "
+        "rehearsal (of a cutover, killed again and again).",
         "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed) for sync, 2,000 "
-        "for gatekeeper.",
-        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
+        "for gatekeeper, 1,000,000 for rehearsal.",
+        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync; of "
+        "rehearsal: how often it is killed, 20.",
+        "seed": "rehearsal: says when it is killed.",
         "held": "gatekeeper: how many polls are held at a time.",
         "filled": "import: messages of another account that are there already; 0: as many as rows.",
         "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
@@ -566,10 +615,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     seconds: int = 5,
     data: str = "",
     held: int = 10_000,
+    seed: int = 1,
     out: str = "",
     json: bool = False,
 ) -> None:
-    """Measure beside its peers: bench import, rls, writes, uploads, sync or gatekeeper."""
+    """Measure: bench import, rls, writes, uploads, sync, gatekeeper or rehearsal."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -600,6 +650,11 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             cost = bench_gatekeeper(known, GatekeeperOrder(rows, runs, held=held), tell)
         show_gatekeeper_report(cost, as_json=json, out=page)
+        return
+    if what == "rehearsal":
+        with console.progress() as tell:
+            rehearsed = bench_rehearsal(known, RehearsalOrder(rows, runs, seed), tell)
+        show_rehearsal_report(rehearsed, as_json=json, out=page)
         return
     if what == "writes":
         with console.progress() as tell:
@@ -811,6 +866,7 @@ ns = Collection(
     import_legacy,
     export_legacy,
     verify_import,
+    cutover,
     ingest_sessions,
     store_upload,
     read_upload,

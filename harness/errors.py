@@ -44,6 +44,10 @@ class ExitCode(IntEnum):
     DATA_CHANGED = 47
     WRITERS_STAY = 48
     UNDER_MAINTENANCE = 49
+    NOT_READY = 50
+    CUTOVER_STOPPED = 51
+    CUTOVER_RUNNING = 52
+    OTHER_CUTOVER = 53
 
 
 class SessionbaseError(Exception):
