@@ -25,6 +25,11 @@ from harness.backups.restore import RestoreRequest
 from harness.backups.restore import restore as restore_backup
 from harness.backups.showing import show_backup, show_restored
 from harness.connections import Server, server_of_url
+from harness.cutover.request import CutoverRequest
+from harness.cutover.rollback import RollbackRequest, roll_back
+from harness.cutover.rollback_showing import report_rollback
+from harness.cutover.run import cut_over
+from harness.cutover.showing import show_cutover
 from harness.doctor.examination import examine
 from harness.doctor.examination import report as report_symptoms
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
@@ -32,7 +37,7 @@ from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.guide.command import guide as write_guide
 from harness.legacy.exporter import ExportRequest, export_folder
-from harness.legacy.importer import check_request, import_folder
+from harness.legacy.importer import check_options, check_request, import_folder
 from harness.legacy.results import ImportRequest, on_conflict_of
 from harness.legacy.showing import report_export, report_verification
 from harness.legacy.verifier import VerifyRequest, verify_folder
@@ -47,6 +52,12 @@ from harness.login_sessions import (
     revoke_login_session,
 )
 from harness.login_sessions import add_identity as let_sign_in
+from harness.maintenance import (
+    begin_maintenance,
+    end_maintenance,
+    maintenance_state,
+    report_maintenance,
+)
 from harness.migrations.runner import Migrator
 from harness.passwords import set_passwords as give_passwords
 from harness.psql import run_psql
@@ -286,6 +297,46 @@ def ingest_sessions(  # noqa: PLR0913, PLR0917 - its options
 
 
 @task(
+    help={
+        "data": "The old viewer's data folder.",
+        "out": "The folder for archive, journal and report; the same to go on.",
+        "account": "Name or id of the account to import into, where there are several.",
+        "rehearse": "Do it all in a database of its own, and drop that.",
+        "on-conflict": "A record whose id the database has with other content: quarantine (it), "
+        "keep (the database's), or replace (that).",
+        "jobs": "How many connections bring messages and tool events in.",
+        "max-quarantine": "How many records may be quarantined; with more the doors stay closed.",
+        **_JSON,
+    }
+)
+@command
+def cutover(  # noqa: PLR0913, PLR0917 - its options
+    _: Context,
+    data: str,
+    out: str = "cutover",
+    account: str = "",
+    rehearse: bool = False,
+    on_conflict: str = "quarantine",
+    jobs: int = 1,
+    max_quarantine: int = 0,
+    json: bool = False,
+) -> None:
+    """Move over from the old viewer's files, in one night. Interrupted, the same goes on."""
+    request = CutoverRequest(
+        Path(data),
+        Path(out),
+        account or None,
+        on_conflict_of(on_conflict),
+        jobs,
+        max_quarantine,
+        rehearse=rehearse,
+    )
+    check_options(request.import_of(request.data), max_quarantine)
+    known = settings.load()
+    show_cutover(cut_over(target(known), known, request), as_json=json)
+
+
+@task(
     positional=["path"],
     help={
         "path": "The file to store.",
@@ -370,6 +421,88 @@ def sessions(  # noqa: PLR0913, PLR0917 - its options
 
 @task(
     help={
+        "begin": "Stop what applications write; the reason, which writers are told.",
+        "end": "Let them write again.",
+        "wait": "How many seconds to wait for transactions that have written to end.",
+        **_JSON,
+    }
+)
+@command
+def maintenance(
+    _: Context, begin: str = "", end: bool = False, wait: int = 30, json: bool = False
+) -> None:
+    """Stop what applications write, let them go on, or say how it is. Reading goes on."""
+    if begin and end:
+        raise SessionbaseError(ExitCode.REFUSED, "--begin and --end are opposites")
+    if wait < 0:
+        raise SessionbaseError(ExitCode.REFUSED, "--wait is not negative")
+    known = settings.load()
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    if begin:
+        with console.progress() as tell:
+            mark = begin_maintenance(server, begin, wait_s=wait, tell=tell)
+        report_maintenance(mark, None, as_json=json)
+    elif end:
+        report_maintenance(None, end_maintenance(server), as_json=json)
+    else:
+        report_maintenance(maintenance_state(server), None, as_json=json)
+
+
+@task(
+    help={
+        "data": "The old viewer's data folder.",
+        "archive": "The archive that was taken before the cutover: what it holds is restored.",
+        "with-new-data": "Write what the database has now instead, with what came since.",
+        "account": "With --with-new-data: name or id of the account, where there are several.",
+        "no-database": "Restore the archive without stopping what is written into the database, "
+        "as when it can't be reached.",
+        "dry-run": "Say what would be done, and do nothing.",
+        "wait": "How many seconds to wait for transactions that have written to end.",
+        **_JSON,
+    }
+)
+@command
+def rollback(  # noqa: PLR0913, PLR0917 - its options
+    _: Context,
+    data: str,
+    archive: str = "",
+    with_new_data: bool = False,
+    account: str = "",
+    no_database: bool = False,
+    dry_run: bool = False,
+    wait: int = 30,
+    json: bool = False,
+) -> None:
+    """Put the old viewer's files back, and stop what is written into the database."""
+    if bool(archive) == with_new_data:
+        raise SessionbaseError(
+            ExitCode.REFUSED,
+            "say which files: --archive FILE (as they were) or --with-new-data (as they are now)",
+        )
+    if no_database and with_new_data:
+        raise SessionbaseError(ExitCode.REFUSED, "--with-new-data needs the database")
+    if wait < 0:
+        raise SessionbaseError(ExitCode.REFUSED, "--wait is not negative")
+    known = settings.load()
+    server = None if no_database or (dry_run and archive) else target(known)
+    if server and with_new_data:
+        bring_up_to_date(server, known, may_migrate=False)
+    request = RollbackRequest(
+        Path(data),
+        Path(archive) if archive else None,
+        server,
+        account or None,
+        dry_run=dry_run,
+        wait_s=wait,
+    )
+    with console.progress() as tell:
+        done = roll_back(request, tell)
+    report_rollback(done, as_json=json)
+
+
+@task(
+    help={
         "account": "Name or id of the account.",
         "issuer": "The identity provider: the claim iss of its tokens.",
         "subject": "Who it is there: the claim sub.",
@@ -431,10 +564,12 @@ def test(  # noqa: PLR0913, PLR0917 - its options
 @task(
     positional=["what"],
     help={
-        "what": f"{', '.join(NAMES)}; or all: each of them, and a page of all.",
+        "what": f"{', '.join(NAMES)}; or all: each that has peers, and a page of them.",
         "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed) for sync, 2,000 "
-        "for gatekeeper.",
-        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
+        "for gatekeeper, 1,000,000 for rehearsal.",
+        "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync; of "
+        "rehearsal: how often it is killed, 20.",
+        "seed": "rehearsal: says when it is killed.",
         "filled": "import: how many messages the filled database has; 0: as many as --rows.",
         "scale": "import: also measure how speed and memory change with size.",
         "held": "gatekeeper: how many polls it holds at a time.",
@@ -461,13 +596,14 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     seconds: int = 5,
     data: str = "",
     held: int = 10_000,
+    seed: int = 1,
     out: str = "",
     compare: str = "",
     json: bool = False,
 ) -> None:
     """Measure beside its peers, one thing or all."""
     known, logs = settings.load(), Path(data) if data else None
-    asked = Asked(rows, runs, filled, scale, accounts, reads, seconds, held, logs)
+    asked = Asked(rows, runs, filled, scale, accounts, reads, seconds, held, logs, seed)
     if what == "all":
         _bench_all(known, asked, out, compare, as_json=json)
         return
@@ -702,11 +838,13 @@ ns = Collection(
     import_legacy,
     export_legacy,
     verify_import,
+    cutover,
     ingest_sessions,
     store_upload,
     read_upload,
     add_identity,
     sessions,
+    maintenance,
     test,
     bench,
     psql,
@@ -723,5 +861,8 @@ ns = Collection(
     backup,
     restore,
     gatekeeper,
+    backup,
+    restore,
+    rollback,
     reset,
 )

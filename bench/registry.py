@@ -12,6 +12,8 @@ from bench.gatekeeper_report import (
     show_gatekeeper_report,
 )
 from bench.imports import Order, bench_imports
+from bench.rehearsal import RehearsalOrder, bench_rehearsal
+from bench.rehearsal_report import show_rehearsal_report
 from bench.report import facts, markdown, show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import rls_facts, rls_markdown, show_rls_report
@@ -37,6 +39,7 @@ class Asked:
     seconds: int
     held: int
     data: Path | None
+    seed: int = 1
 
 
 class Show(Protocol):
@@ -46,15 +49,27 @@ class Show(Protocol):
 
 
 @dataclass(frozen=True)
+class OnPage:
+    """A report as the page of all benches takes it: as JSON's data, and as Markdown."""
+
+    facts: Callable[[Any], dict[str, Any]]
+    markdown: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
 class Bench:
-    """A bench: its usual rows and runs, how to measure, and a report's three forms."""
+    """A bench: its usual rows and runs, how to measure, how a report is shown.
+
+    on_page: None of one that shows that something holds, for long, and compares with no peer.
+    is_well: whether what it found is as it must be.
+    """
 
     rows: int
     runs: int
     measure: Callable[[Settings, Asked, Tell], Any]
     show: Show
-    facts: Callable[[Any], dict[str, Any]]
-    markdown: Callable[[Any], str]
+    on_page: OnPage | None = None
+    is_well: Callable[[Any], bool] = lambda _: True
 
 
 def _import(known: Settings, asked: Asked, tell: Tell) -> object:
@@ -80,6 +95,10 @@ def _gatekeeper(known: Settings, asked: Asked, tell: Tell) -> object:
     return bench_gatekeeper(known, GatekeeperOrder(asked.rows, asked.runs, held=asked.held), tell)
 
 
+def _rehearsal(known: Settings, asked: Asked, tell: Tell) -> object:
+    return bench_rehearsal(known, RehearsalOrder(asked.rows, asked.runs, asked.seed), tell)
+
+
 def _sync() -> Bench:
     # Only its clients need what the tests need.
     from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415
@@ -88,18 +107,23 @@ def _sync() -> Bench:
     def measure(known: Settings, asked: Asked, tell: Tell) -> object:
         return bench_sync(known, SyncOrder(asked.rows, asked.runs), tell)
 
-    return Bench(300, 3, measure, show_sync_report, sync_facts, sync_markdown)
+    return Bench(300, 3, measure, show_sync_report, OnPage(sync_facts, sync_markdown))
 
 
 _BENCHES: Mapping[str, Callable[[], Bench]] = {
-    "import": lambda: Bench(100_000, 5, _import, show_report, facts, markdown),
-    "rls": lambda: Bench(2_000_000, 9, _rls, show_rls_report, rls_facts, rls_markdown),
-    "writes": lambda: Bench(100_000, 5, _writes, show_writes_report, writes_facts, writes_markdown),
-    "uploads": lambda: Bench(0, 3, _uploads, show_uploads_report, uploads_facts, uploads_markdown),
+    "import": lambda: Bench(100_000, 5, _import, show_report, OnPage(facts, markdown)),
+    "rls": lambda: Bench(2_000_000, 9, _rls, show_rls_report, OnPage(rls_facts, rls_markdown)),
+    "writes": lambda: Bench(
+        100_000, 5, _writes, show_writes_report, OnPage(writes_facts, writes_markdown)
+    ),
+    "uploads": lambda: Bench(
+        0, 3, _uploads, show_uploads_report, OnPage(uploads_facts, uploads_markdown)
+    ),
     "sync": _sync,
     "gatekeeper": lambda: Bench(
-        2_000, 5, _gatekeeper, show_gatekeeper_report, gatekeeper_facts, gatekeeper_markdown
+        2_000, 5, _gatekeeper, show_gatekeeper_report, OnPage(gatekeeper_facts, gatekeeper_markdown)
     ),
+    "rehearsal": lambda: Bench(1_000_000, 20, _rehearsal, show_rehearsal_report),
 }
 NAMES = tuple(_BENCHES)
 

@@ -49,6 +49,13 @@ def note(text: str) -> None:
     _console(stderr=True).print(escape(text), style="dim", soft_wrap=True)
 
 
+def step(text: str) -> None:
+    """Print a line about a part of long work that begins or ended, on a terminal only."""
+    console = _console(stderr=True)
+    if console.is_terminal:
+        console.print(escape(text), soft_wrap=True)
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
     """Show one line that says what is being done, on a terminal; elsewhere nothing."""

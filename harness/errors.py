@@ -40,6 +40,14 @@ class ExitCode(IntEnum):
     NOT_THERE = 43
     DAMAGED = 44
     BACKUP_FAILED = 45
+    ARCHIVE_FAILED = 46
+    DATA_CHANGED = 47
+    WRITERS_STAY = 48
+    UNDER_MAINTENANCE = 49
+    NOT_READY = 50
+    CUTOVER_STOPPED = 51
+    CUTOVER_RUNNING = 52
+    OTHER_CUTOVER = 53
 
 
 class SessionbaseError(Exception):

@@ -1,4 +1,4 @@
-"""Runs every bench, one after the other, and writes the page of them."""
+"""Runs every bench that has peers, one after the other, and writes the page of them."""
 
 from pathlib import Path
 
@@ -25,9 +25,10 @@ def write_all(known: Settings, asked: Asked, out: Path, compare: str, tell: Tell
         ) from None
     found: dict[str, Found] = {}
     benches = {name: find_bench(name) for name in NAMES}
-    for place, (name, bench) in enumerate(benches.items(), 1):
-        tell(f"bench {place} of {len(benches)}: {name}")
+    shown = {name: (bench, bench.on_page) for name, bench in benches.items() if bench.on_page}
+    for place, (name, (bench, on_page)) in enumerate(shown.items(), 1):
+        tell(f"bench {place} of {len(shown)}: {name}")
         report = measure(bench, known, asked, tell)
-        found[name] = Found(bench.facts(report), bench.markdown(report))
+        found[name] = Found(on_page.facts(report), on_page.markdown(report))
         paper = write_paper(out, found, earlier)
     return paper

@@ -58,13 +58,18 @@ def find_files(folder: Path) -> dict[str, Path | None]:
 def check_request(request: ImportRequest, max_quarantine: int) -> None:
     """Check what can be checked before a server is asked.
 
-    Raises SessionbaseError: REFUSED for an option out of its range; what check_folder() raises.
+    Raises SessionbaseError: what check_options() and check_folder() raise.
     """
+    check_options(request, max_quarantine)
+    check_folder(request.folder)
+
+
+def check_options(request: ImportRequest, max_quarantine: int) -> None:
+    """Check the options. Raises SessionbaseError (REFUSED) for one out of its range."""
     if not 1 <= request.jobs <= _MOST_JOBS:
         raise SessionbaseError(ExitCode.REFUSED, f"--jobs is from 1 to {_MOST_JOBS}")
     if max_quarantine < 0 or request.wait_s < 0:
         raise SessionbaseError(ExitCode.REFUSED, "--max-quarantine and --wait are not negative")
-    check_folder(request.folder)
 
 
 def check_folder(folder: Path) -> None:

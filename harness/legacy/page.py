@@ -28,7 +28,7 @@ def render_page(result: ImportResult) -> str:
     Of a record it has the place and the names of fields, never the content.
     """
     page = (
-        _environment()
+        environment()
         .get_template(_TEMPLATE)
         .render(
             {field.name: getattr(result, field.name) for field in fields(result)},
@@ -78,9 +78,10 @@ def _sum(result: ImportResult, name: str) -> int:
     return sum(int(getattr(file, name)) for file in result.files)
 
 
-def _environment() -> Environment:
+def environment(*folders: Path) -> Environment:
+    """Return what fills templates of such pages; folders: where else they are than here."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,6 +7,7 @@ import pytest
 
 from harness.connections import Server
 from harness.guide.entries import load_entries
+from harness.maintenance import begin_maintenance, end_maintenance
 from tests.py.guide.conftest import Seeded
 from tests.py.guide.running import ACCOUNT, FRIEND
 
@@ -28,6 +29,7 @@ ASK = {
 }
 ELSEWHERE = {
     "28000": "with another account: below",
+    "SB503": "under maintenance: below",
     "22021": "tests/node/day.mjs, for psycopg sends no NUL",
     "40001": "a race",
     "40P01": "only where the caller calls several functions in one transaction",
@@ -60,6 +62,14 @@ def test_codes_are_what_the_functions_answer(seeded: Seeded) -> None:
     assert {code: ask(login, ACCOUNT, call) for code, call in ASK.items() if code != "57014"} == {
         code: code for code in ASK if code != "57014"
     }
+
+
+def test_nothing_is_written_under_maintenance(seeded: Seeded) -> None:
+    server, login = seeded()
+    begin_maintenance(server, "a test")
+    assert ask(login, ACCOUNT, "api.add_todo(body => 'x')") == "SB503"
+    end_maintenance(server)
+    assert ask(login, ACCOUNT, ASK["23514"]) == "23514"
 
 
 def test_nobody_writes(seeded: Seeded) -> None:

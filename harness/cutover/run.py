@@ -1,0 +1,220 @@
+"""A cutover from its first step to its last, or from where it was left."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.errors import InsufficientPrivilege
+
+from harness import console
+from harness.connections import Connection, Server, connect
+from harness.cutover import preflight, rehearsal
+from harness.cutover.bringing import Bringing
+from harness.cutover.journal import Facts, Journal
+from harness.cutover.locks import check_held, locked
+from harness.cutover.night import DO, Night, check_quarantine, database_id
+from harness.cutover.report import write_report
+from harness.cutover.request import STEPS, CutoverRequest
+from harness.cutover.sums import check_sums, read_sums
+from harness.cutover.trial import Stopwatch
+from harness.errors import ExitCode, SessionbaseError
+from harness.settings import Settings
+
+_CLOSED_FROM = "maintenance"
+_OPEN_FROM = "open"
+"""The steps that close and open the doors."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a cutover. was_done: it was finished before, and nothing was done now."""
+
+    facts: dict[str, Any]
+    was_done: bool
+
+
+def cut_over(real: Server, settings: Settings, request: CutoverRequest) -> Done:
+    """Do all steps that are not done.
+
+    Raises SessionbaseError: REFUSED for a folder that will not do; NOT_READY, with nothing
+    changed; CUTOVER_STOPPED before the doors open; DATA_CHANGED; CUTOVER_RUNNING; OTHER_CUTOVER;
+    and what import, migration and connections raise. The same call goes on where it stopped.
+    """
+    _check_out(request)
+    make_folder(request)
+    with locked(real, request.folder) as lock:
+        if request.rehearse:
+            return _rehearse(real, settings, request, lock)
+        journal = _journal(request)
+        journal.open(_head(real, request))
+        if journal.is_finished:
+            return Done(journal.facts("report") or {}, was_done=True)
+        night = _night(settings, real, real, request, journal)
+        _go(night, lock)
+        return Done(night.facts("report"), was_done=False)
+
+
+def make_folder(request: CutoverRequest) -> None:
+    """Make the folder of the cutover, for who runs it only. Raises SessionbaseError (REFUSED)."""
+    try:
+        request.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SessionbaseError(
+            ExitCode.REFUSED,
+            f"can't make the folder {request.folder}: {error.strerror}",
+            hint="Name another one in --out.",
+        ) from None
+
+
+def _check_out(request: CutoverRequest) -> None:
+    if request.out.resolve().is_relative_to(request.data.resolve()):
+        raise SessionbaseError(
+            ExitCode.REFUSED,
+            f"{request.out} is in the data folder, in which nothing may be written",
+            hint="Name a folder elsewhere in --out, best on another disk.",
+        )
+
+
+def _journal(request: CutoverRequest) -> Journal:
+    return Journal(request.folder / "journal.jsonl", list(STEPS))
+
+
+def _head(server: Server, request: CutoverRequest) -> Facts:
+    """Return what says which cutover it is: a new name or address of a server changes nothing."""
+    return {
+        "data": str(request.data.resolve()),
+        "account": request.account or "",
+        "database": f"{_system_id(server)}/{database_id(server)}",
+    }
+
+
+def _system_id(server: Server) -> str:
+    with connect(server, "cutover") as connection:
+        try:
+            row = connection.execute("select system_identifier::text from pg_control_system()")
+            ((found,),) = row.fetchall()
+        except InsufficientPrivilege:
+            # A service that shows it to nobody: where it is has to do.
+            return server.label
+        return str(found)
+
+
+def _night(
+    settings: Settings, real: Server, server: Server, request: CutoverRequest, journal: Journal
+) -> Night:
+    return Night(
+        settings,
+        real,
+        server,
+        request,
+        journal,
+        lambda: write_report(server, request, journal),
+    )
+
+
+def _rehearse(real: Server, settings: Settings, request: CutoverRequest, lock: Connection) -> Done:
+    """Do it all in a database of its own, and drop that, whatever comes of it."""
+    server, journal = rehearsal.rehearsal_database(real), _journal(request)
+    if not (rehearsal.is_there(real, server) and journal.is_of(_head(server, request))):
+        journal.path.unlink(missing_ok=True)
+        preflight.refuse(preflight.look_at_login(real, request))
+        rehearsal.make(real, server)
+    journal.open(_head(server, request))
+    console.note(f"rehearsing in database {server.database}, which is dropped at the end")
+    night = _night(settings, real, server, request, journal)
+    with _cleared(real, server, request, journal):
+        if not journal.is_finished:
+            _go(night, lock)
+        return Done(night.facts("report"), was_done=False)
+
+
+@contextmanager
+def _cleared(
+    real: Server, server: Server, request: CutoverRequest, journal: Journal
+) -> Iterator[None]:
+    """Leave nothing of a rehearsal but its report."""
+    try:
+        yield
+    finally:
+        # The journal is last: as long as it is there the next rehearsal knows of this one.
+        rehearsal.drop(real, server)
+        shutil.rmtree(request.folder / "archive", ignore_errors=True)
+        journal.path.unlink(missing_ok=True)
+
+
+def _go(night: Night, lock: Connection) -> None:
+    """Do every step that is not done."""
+    if night.journal.facts("preflight") is not None:
+        console.note(f"going on with what was begun at {night.journal.begun_at:%Y-%m-%d %H:%M} UTC")
+    _look_for_changes(night)
+    _look_for_orders(night)
+    try:
+        for number, name in enumerate(STEPS, 1):
+            if night.journal.facts(name) is None:
+                check_held(lock)
+                _do(night, name, number)
+            if name == "import":
+                check_quarantine(night.facts(name), night.request.max_quarantine)
+    except BaseException:
+        _say_closed(night)
+        raise
+
+
+def _do(night: Night, name: str, number: int) -> None:
+    console.step(f"{number}/{len(STEPS)} {STEPS[name]}")
+    journal, clock = night.journal, Stopwatch()
+    journal.begin(name, _noted(night, name))
+    try:
+        facts = DO[name](night)
+    except SessionbaseError as error:
+        journal.stop(name, error.what)
+        raise
+    journal.end(name, clock.lap(), facts)
+
+
+def _noted(night: Night, name: str) -> Facts:
+    """Return what has to be known if a step is killed."""
+    if name != "import":
+        return {}
+    return Bringing(night.server, night.request, night.sums).newest_run()
+
+
+def _look_for_orders(night: Night) -> None:
+    """Import again, if records in conflict are to be treated in another way now."""
+    imported = night.journal.facts("import")
+    if (
+        imported
+        and imported["on_conflict"] != night.request.on_conflict
+        and night.journal.facts(_OPEN_FROM) is None
+    ):
+        console.note(f"importing again, with --on-conflict={night.request.on_conflict}")
+        night.journal.undo("import")
+
+
+def _look_for_changes(night: Night) -> None:
+    """Begin again with the archive, if the files are not those of the archive any more."""
+    if night.journal.facts("archive") is None or night.journal.facts("open") is not None:
+        return
+    with console.progress() as tell:
+        found = read_sums(night.request.data, tell)
+    try:
+        check_sums(night.sums, found, "now")
+    except SessionbaseError as error:
+        console.note(f"{error.what}: taking a new archive, and importing again")
+        night.journal.undo("archive")
+
+
+def _say_closed(night: Night) -> None:
+    """Say that writes are refused, whatever else went wrong."""
+    journal = night.journal
+    if (
+        not night.request.rehearse
+        and journal.was_begun(_CLOSED_FROM)
+        and journal.facts(_OPEN_FROM) is None
+    ):
+        console.note(
+            "MAINTENANCE IS ON: applications read and can't write. Run the same command again to "
+            "go on, or go back with `invoke rollback`."
+        )

@@ -1,0 +1,214 @@
+"""What keeps the doors closed, and how one goes on from there."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.watched import events
+from harness.connections import connect
+from harness.console import Watch
+from harness.cutover import night
+from harness.cutover.bringing import Bringing
+from harness.cutover.journal import Facts
+from harness.cutover.night import Night
+from harness.errors import ExitCode, SessionbaseError
+from harness.legacy.results import ImportResult
+from tests.py.cutover.nights import Place, is_closed, write_data
+from tests.py.legacy.builders import message
+
+
+def before(step: str, do: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    """Do something right before a step."""
+    really = night.DO[step]
+
+    def first(asked: Night) -> Facts:
+        do()
+        return really(asked)
+
+    patch.setitem(night.DO, step, first)
+
+
+def run(place: Place, statement: str) -> int:
+    """Run a statement of which no trigger hears; return how many rows it touched."""
+    with connect(place.server, "test") as connection:
+        connection.execute("set session_replication_role = replica")
+        return connection.execute(statement.encode()).rowcount
+
+
+def refusal(place: Place, **options: object) -> SessionbaseError:
+    with pytest.raises(SessionbaseError) as caught:
+        place.cut_over(**options)
+    return caught.value
+
+
+def test_a_row_that_differs_keeps_the_doors_closed_until_it_is_mended(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil = "update app.chat_messages set content = content || '!' where id = 'chat_7'"
+    with monkeypatch.context() as patch:
+        before("verify", lambda: _one(run(place, spoil)), patch)
+        error = refusal(place)
+    assert error.code == ExitCode.CUTOVER_STOPPED
+    assert "chat-messages.json, record 8, content" in error.excerpt
+    assert "invoke rollback" in error.hint
+    assert "run the same command again" in error.hint
+    assert "MAINTENANCE IS ON" in capsys.readouterr().err
+    assert is_closed(place.server)
+    assert not (place.out / "cutover.html").exists()
+
+    assert refusal(place).code == ExitCode.CUTOVER_STOPPED
+    assert is_closed(place.server)
+    _one(run(place, "update app.chat_messages set content = left(content, -1) where id = 'chat_7'"))
+    place.cut_over()
+    assert not is_closed(place.server)
+    # What was done was not done again.
+    assert events(place.out / "journal.jsonl").count(("begun", "import")) == 1
+
+
+def _one(count: int) -> None:
+    assert count == 1
+
+
+def test_too_many_quarantined_keep_the_doors_closed_until_they_are_allowed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The dry import would say it first, and so would nothing where it could not be tried.
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.cutover.preflight.refuse", lambda _: None)
+        error = refusal(place, max_quarantine=1)
+    assert error.code == ExitCode.CUTOVER_STOPPED
+    assert "2 records were quarantined" in error.what
+    assert "chat-messages.json, role" in error.excerpt
+    assert is_closed(place.server)
+    assert refusal(place, max_quarantine=1).code == ExitCode.CUTOVER_STOPPED
+    facts = place.cut_over(max_quarantine=2).facts
+    assert facts["total"] == {
+        "read": 370,
+        "imported": facts["total"]["imported"],
+        "unchanged": 0,
+        "adopted": facts["total"]["adopted"],
+        "quarantined": 2,
+    }
+    assert not is_closed(place.server)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "shown"),
+    [
+        (
+            "grant delete on app.chat_messages to electric_read",
+            "revoke delete on app.chat_messages from electric_read",
+            "electric_read",
+        ),
+        (
+            "alter publication electric_publication_sessionbase drop table app.todos",
+            "alter publication electric_publication_sessionbase add table app.todos",
+            "app.todos",
+        ),
+    ],
+)
+def test_rights_and_sync_that_are_not_as_meant_keep_the_doors_closed(
+    place: Place, spoil: str, mend: str, shown: str
+) -> None:
+    run(place, spoil)
+    error = refusal(place)
+    assert error.code == ExitCode.CUTOVER_STOPPED
+    assert shown in error.excerpt
+    assert is_closed(place.server)
+    run(place, mend)
+    place.cut_over()
+    assert not is_closed(place.server)
+
+
+def _write_another(data: Path) -> None:
+    """Do what a viewer does that is still at work."""
+    file = data / "chat-messages.json"
+    late = json.dumps(message(id="late", sessionId="session-0", threadId="thread_0"))
+    whole = file.read_text()
+    assert whole.rstrip().endswith("]")
+    file.write_text(f"{whole.rstrip()[:-1]}, {late}]")
+
+
+@pytest.mark.parametrize("when", ["before the import", "by the import", "before the doors opened"])
+def test_a_file_that_changes_is_found_and_the_next_run_takes_it_as_it_is(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    data = write_data(tmp_path / "written")
+    place = Place(place.server, place.settings, data, place.out)
+    really = Bringing.bring_in
+
+    def bring_in(asked: Bringing, watch: Watch) -> ImportResult:
+        _write_another(data)
+        return really(asked, watch)
+
+    with monkeypatch.context() as patch:
+        if when == "by the import":
+            patch.setattr(Bringing, "bring_in", bring_in)
+        else:
+            step = "import" if when == "before the import" else "open"
+            before(step, lambda: _write_another(data), patch)
+        error = refusal(place)
+    assert error.code == ExitCode.DATA_CHANGED
+    assert f"chat-messages.json, read {when}, is not what was archived" in error.what
+    assert is_closed(place.server)
+
+    facts = place.cut_over().facts
+    assert not is_closed(place.server)
+    assert facts["total"]["read"] == 371
+    assert run(place, "select from app.chat_messages where id = 'late'") == 1
+    # The first one stays: nobody knows who still needs it.
+    assert len(list((place.out / "archive").glob("*.tar.zst"))) == 2
+
+
+def test_a_mark_that_somebody_lifted_is_set_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lift() -> None:
+        assert is_closed(place.server)
+        run(place, "update app.maintenance set since = null, reason = null, begun_by = null")
+        assert not is_closed(place.server)
+
+    seen: list[bool] = []
+    before("import", lift, monkeypatch)
+    before("check", lambda: seen.append(is_closed(place.server)), monkeypatch)
+    place.cut_over()
+    assert seen == [True]
+
+
+def test_ctrl_c_says_that_the_doors_are_closed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        before("verify", interrupt, patch)
+        with pytest.raises(KeyboardInterrupt):
+            place.cut_over()
+    assert "MAINTENANCE IS ON" in capsys.readouterr().err
+    place.cut_over()
+    assert not is_closed(place.server)
+
+
+def test_records_in_conflict_may_be_replaced_in_the_next_run(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The viewer changed a record that had come in: the hint says how one goes on."""
+    data = write_data(tmp_path / "written")
+    place = Place(place.server, place.settings, data, place.out)
+    file = data / "chat-tool-events.json"
+
+    def change() -> None:
+        file.write_text(file.read_text().replace('"toolName"', '"note": 1, "toolName"', 1))
+
+    with monkeypatch.context() as patch:
+        before("open", change, patch)
+        assert refusal(place).code == ExitCode.DATA_CHANGED
+    error = refusal(place)
+    assert error.code == ExitCode.CUTOVER_STOPPED
+    assert "3 records were quarantined" in error.what
+    place.cut_over(on_conflict="replace")
+    assert run(place, "select from app.chat_tool_events where extra ? 'note'") == 1
+    assert not is_closed(place.server)
