@@ -45,7 +45,7 @@ class Asked:
 class Show(Protocol):
     """Prints a report, and writes it to a file of Markdown if one is named."""
 
-    def __call__(self, report: Any, *, as_json: bool, out: Path | None) -> None: ...  # noqa: ANN401, D102
+    def __call__(self, report: Any, /, *, as_json: bool, out: Path | None) -> None: ...  # noqa: ANN401, D102
 
 
 @dataclass(frozen=True)
