@@ -34,8 +34,7 @@ from harness.backups.restore import RestoreRequest
 from harness.backups.restore import restore as restore_backup
 from harness.backups.showing import show_backup, show_restored
 from harness.connections import Server, server_of_url
-from harness.doctor.examination import examine
-from harness.doctor.examination import report as report_symptoms
+from harness.doctor.examination import consult
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
@@ -566,13 +565,12 @@ def guide(_: Context, write: bool = False) -> ExitCode:
     return write_guide(server, write=write)
 
 
-@task(help=_JSON)
+@task(help={"all": "Show what is fine, too.", **_JSON})
 @command
-def doctor(_: Context, json: bool = False) -> ExitCode:
+def doctor(_: Context, all: bool = False, json: bool = False) -> ExitCode:  # noqa: A002 - its name
     """Say what is wrong, the most urgent first, and what mends it; exit 27 if something is."""
     known = settings.load()
-    server = target(known)
-    return report_symptoms(examine(server, known), as_json=json)
+    return consult(target(known), known, as_json=json, everything=all)
 
 
 @task
@@ -738,6 +736,8 @@ ns = Collection(
     pg_stop,
     pg_status,
     electric,
+    backup,
+    restore,
     gatekeeper,
     reset,
 )
