@@ -305,7 +305,7 @@ def test_clocks_that_differ_are_said(
 ) -> None:
     assert is_fine(look("clock"))
     ours = time.time
-    monkeypatch.setattr(safety.time, "time", lambda: ours() - off)
+    monkeypatch.setattr(time, "time", lambda: ours() - off)
     ill = only(look("clock"))
     assert ill.urgency == urgency
     assert ("ahead of" if off > 0 else "behind") in ill.found
