@@ -7,7 +7,9 @@ own, and the client is this one; all share the machine.
 
 import asyncio
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,9 +22,10 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import psutil
+import uvloop
 
 from bench.databases import environment_of, open_databases, open_place
-from bench.http_load import Answer, Request, get, hold, send, throughput
+from bench.http_load import Answer, Connected, Held, Request, connected_to, get, hold, throughput
 from bench.sync_subjects import shape_query
 from gatekeeper.settings import SINGLE_ACCOUNT
 from harness.acting import acting_as
@@ -48,7 +51,11 @@ _SECRET = "secret-of-the-bench"  # noqa: S105 - of servers that live as long as 
 _SETTLE_S = 0.2
 """How long after a poll was sent it is taken for held."""
 
-_HELD_SETTLE_S = 3.0
+_ALL_HELD_S = 60.0
+"""How long the gatekeeper may take until it holds all polls."""
+
+_LOOK_AGAIN_S = 0.1
+_HELD_NOW = re.compile(r'^gatekeeper_held\{kind="poll"\} ([0-9.e+]+)$', re.MULTILINE)
 _RETRY = "cache-buster=1700000000000-bench"
 """What a client adds that was given something stale: nothing that is kept is given to it."""
 
@@ -131,6 +138,7 @@ class Pair:
     title: str
     upstream: str
     gatekeeper: str
+    metrics: str
     process: psutil.Process
     definition: str
     change: Callable[[], Awaitable[None]]
@@ -173,19 +181,19 @@ def measure(
         with databases.clone("gatekeeper") as database:
             for open_pair in (_trivial, _stand_in):
                 with open_pair(database, order) as pair:
-                    asyncio.run(_measure_pair(pair, report, tell))
+                    uvloop.run(_measure_pair(pair, report, tell))
     return report
 
 
 @contextmanager
 def _trivial(server: Server, order: GatekeeperOrder) -> Iterator[Pair]:
     command = [sys.executable, "-m", "bench.trivial_upstream", str(order.rows * 1000)]
-    with _serving(command, {}) as (url, _), _gatekeeper(server, url) as (front, process):
+    with _serving(command, {}) as (url, _), _gatekeeper(server, url) as front:
 
         async def change() -> None:
             await get(Request(url, "/release", method="POST"))
 
-        yield Pair("trivial", url, front, process, _definition(server), change)
+        yield Pair("trivial", url, *front, _definition(server), change)
 
 
 @contextmanager
@@ -193,30 +201,34 @@ def _stand_in(server: Server, _: GatekeeperOrder) -> Iterator[Pair]:
     command = [sys.executable, "-m", "invoke", "electric", "--port", "0"]
     with (
         _serving(command, {"DATABASE_URL": server.conninfo}) as (url, _process),
-        _gatekeeper(server, url) as (front, process),
+        _gatekeeper(server, url) as front,
         connect(server, "bench") as connection,
     ):
 
         async def change() -> None:
             await asyncio.to_thread(_append, connection, 1)
 
-        yield Pair("stand-in", url, front, process, _definition(server), change)
+        yield Pair("stand-in", url, *front, _definition(server), change)
 
 
 @contextmanager
-def _gatekeeper(server: Server, upstream: str) -> Iterator[tuple[str, psutil.Process]]:
+def _gatekeeper(server: Server, upstream: str) -> Iterator[tuple[str, str, psutil.Process]]:
+    """Run a gatekeeper. Gives its address, that of its figures, and its process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        metrics_port = free.getsockname()[1]
     command = [sys.executable, "-m", "invoke", "gatekeeper", "--port", "0"]
     environment = {
         "DATABASE_URL": server.conninfo,
         "ELECTRIC_URL": upstream,
-        "SESSIONBASE_METRICS_PORT": "-1",
+        "SESSIONBASE_METRICS_PORT": f"{metrics_port}",
         # One account asks for all; what one account may do is not what is measured.
         "SESSIONBASE_STREAMS_PER_ACCOUNT": "1000000",
         "SESSIONBASE_SHAPES_PER_MINUTE": "1000000",
         "SESSIONBASE_REQUESTS_PER_SECOND": "1000000",
     }
-    with _serving(command, environment) as served:
-        yield served
+    with _serving(command, environment) as (url, process):
+        yield url, f"http://127.0.0.1:{metrics_port}", process
 
 
 @contextmanager
@@ -315,19 +327,23 @@ async def _read(pair: Pair, reading: Reading, order: GatekeeperOrder, *, turned:
 
 async def _deliver(pair: Pair, delivery: Delivery, writes: int) -> None:
     """Let one client wait past it and one behind it, again and again, for the same changes."""
-    direct = Follower(pair.direct)
-    through = Follower(await _asking(pair))
-    for follower in (direct, through):
-        await follower.catch_up()
-    for number in range(writes):
-        polls = [await follower.poll() for follower in _turned([direct, through], number)]
-        await asyncio.sleep(_SETTLE_S)
-        await pair.change()
-        answers = await asyncio.gather(*polls)
-        first, second = _turned([direct, through], number)
-        first.go_on(answers[0])
-        second.go_on(answers[1])
-        delivery.added_ms.append((through.ended - direct.ended) * 1000)
+    direct = Follower(pair.direct, await connected_to(pair.upstream))
+    through = Follower(await _asking(pair), await connected_to(pair.gatekeeper))
+    try:
+        for follower in (direct, through):
+            await follower.catch_up()
+        for number in range(writes):
+            polls = [follower.poll() for follower in _turned([direct, through], number)]
+            await asyncio.sleep(_SETTLE_S)
+            await pair.change()
+            answers = await asyncio.gather(*polls)
+            first, second = _turned([direct, through], number)
+            first.go_on(answers[0])
+            second.go_on(answers[1])
+            delivery.added_ms.append((through.ended - direct.ended) * 1000)
+    finally:
+        direct.close()
+        through.close()
 
 
 def _turned(followers: list["Follower"], number: int) -> list["Follower"]:
@@ -343,8 +359,9 @@ async def _asking(pair: Pair) -> Callable[[str], Request]:
 class Follower:
     """A client that follows the shape. ended: when its last answer had come."""
 
-    def __init__(self, ask: Callable[[str], Request]) -> None:
+    def __init__(self, ask: Callable[[str], Request], connected: Connected) -> None:
         self._ask = ask
+        self._connected = connected
         self._place = "offset=-1"
         self.ended = 0.0
 
@@ -352,13 +369,17 @@ class Follower:
         """Read until there is nothing more to read."""
         is_behind = True
         while is_behind:
-            answer = await get(self._ask(self._place))
-            is_behind = "\nelectric-up-to-date:" not in answer.head
+            answer = await self._connected.send(self._ask(self._place))
+            is_behind = "electric-up-to-date" not in answer.headers
             self.go_on(answer)
 
-    async def poll(self) -> Awaitable[Answer]:
+    def poll(self) -> Awaitable[Answer]:
         """Ask for what comes next; give what waits for it."""
-        return asyncio.create_task((await send(self.live())).answer())
+        return self._connected.send(self.live())
+
+    def close(self) -> None:
+        """Leave."""
+        self._connected.close()
 
     def live(self) -> Request:
         """Return the request for what comes next."""
@@ -366,28 +387,49 @@ class Follower:
 
     def go_on(self, answer: Answer) -> None:
         """Go on where an answer ended."""
-        offset, handle = answer.header("electric-offset"), answer.header("electric-handle")
+        offset, handle = answer.headers["electric-offset"], answer.headers["electric-handle"]
         self._place = f"offset={offset}&handle={handle}"
         self.ended = answer.ended
 
 
 async def _hold(pair: Pair, count: int) -> Holding:
     """Hold polls, make one change, and wait until all have it."""
-    follower = Follower(await _asking(pair))
+    follower = Follower(await _asking(pair), await connected_to(pair.gatekeeper))
     await follower.catch_up()
+    follower.close()
     before = _memory_mb(pair.process)
     held = await hold(follower.live(), count)
-    await asyncio.sleep(_HELD_SETTLE_S)
-    if any(one.done() for one in held):
-        raise SessionbaseError(ExitCode.FAILED, "a poll was answered before anything had changed")
+    await _all_held(pair, held)
     memory = _memory_mb(pair.process)
     began = perf_counter()
     await pair.change()
-    answers = await asyncio.gather(*held)
+    answers = await asyncio.gather(*(one.answer for one in held))
+    for one in held:
+        one.close()
     if any("operation" not in answer.text for answer in answers):
         raise SessionbaseError(ExitCode.FAILED, "a poll was answered without the change")
     ended = sorted(answer.ended - began for answer in answers)
     return Holding(pair.title, count, before, memory, ended[count // 2], ended[-1])
+
+
+async def _all_held(pair: Pair, held: list[Held]) -> None:
+    """Wait until the gatekeeper says that it holds all polls. Raises SessionbaseError (FAILED).
+
+    That they were sent says little: they may wait to be accepted, or the kernel may have turned
+    them away and try again in a second, and then they come when the change is over.
+    """
+    ends_at = perf_counter() + _ALL_HELD_S
+    holds = 0
+    while holds < len(held):
+        if any(one.answer.done() for one in held):
+            raise SessionbaseError(ExitCode.FAILED, "a poll was answered before the change")
+        if perf_counter() > ends_at:
+            raise SessionbaseError(
+                ExitCode.FAILED, f"of {len(held):,} polls the gatekeeper holds {holds:,}"
+            )
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        told = _HELD_NOW.search((await get(Request(pair.metrics, "/metrics"))).text)
+        holds = int(float(told[1])) if told else 0
 
 
 def _memory_mb(process: psutil.Process) -> float:

@@ -47,10 +47,10 @@ NOTES = """\
   stand-in is a test double of Electric, slower than that.
 - asked anew: the gatekeeper asks the upstream each time. kept: it may have the answer from before.
 - ratio: MB/s (10^6 bytes of the body) through the gatekeeper to direct, of the same clients;
-  median of the runs. Each answer has a connection of its own, both ways.
+  median of the runs. Each client keeps its one connection, both ways, as browsers do.
 - added: how much later the client behind the gatekeeper had a change than the client that waited
   for the same change past it, both with polls that were held.
-- MB held: what the gatekeeper's one process has resident while it holds the polls.
+- MB held: what the gatekeeper's one process has resident once it says that it holds all polls.
   after s: from one change until so many of them were read to the end by one client process.
 - Client, gatekeeper, upstream and Postgres share the machine's cores.
 """

@@ -4,11 +4,13 @@ import asyncio
 import resource
 from dataclasses import dataclass
 from time import perf_counter
+from typing import cast
 from urllib.parse import urlsplit
+
+import httptools
 
 from harness.errors import ExitCode, SessionbaseError
 
-_WINDOW = 1 << 20
 _AT_ONCE = 200
 _OTHER_FILES = 500
 
@@ -24,76 +26,118 @@ class Request:
 
     @property
     def raw(self) -> bytes:
-        """The request as it is sent; the answer's end is the connection's."""
-        host = urlsplit(self.url).netloc
-        lines = (f"{self.method} {self.target} HTTP/1.1", f"Host: {host}", "Connection: close")
+        """The request as it is sent."""
+        lines = (f"{self.method} {self.target} HTTP/1.1", f"Host: {urlsplit(self.url).netloc}")
         return "\r\n".join([*lines, *self.headers, "", ""]).encode()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came: the head's lines in lower case, the body with its framing, and when it ended."""
+    """What came: headers by their names in lower case, the body, and when it ended."""
 
-    head: str
+    headers: dict[str, str]
     body: bytes
     ended: float
 
     @property
     def text(self) -> str:
-        """The body, with its framing, as text."""
+        """The body as text."""
         return self.body.decode("utf-8", "replace")
 
-    def header(self, name: str) -> str:
-        """Return a header's value, or nothing."""
-        for line in self.head.splitlines()[1:]:
-            found, _, value = line.partition(":")
-            if found.strip() == name:
-                return value.strip()
-        return ""
 
+class Connected(asyncio.Protocol):
+    """A connection that stays, as a browser's does, for one request at a time: connected_to()."""
 
-class Connected:
-    """A connection that a request was sent on. Make it by send()."""
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._begin()
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def send(self, request: Request) -> asyncio.Future[Answer]:
+        """Send a request, and give what its answer comes into.
 
-    async def answer(self) -> Answer:
-        """Read to the end. Raises SessionbaseError (FAILED) for any status but 200."""
+        That fails with SessionbaseError (FAILED) for any status but 200, and if there is no answer.
+        """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answer = answer
+        if self._transport is None or self._transport.is_closing():
+            self._fail("a connection is closed")
+        else:
+            self._transport.write(request.raw)
+        return answer
+
+    def close(self) -> None:
+        """Close it."""
+        if self._transport:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """End."""
+        self._fail("a connection broke off")
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
         try:
-            head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-            if head.split(" ", 2)[1] != "200":
-                raise SessionbaseError(ExitCode.FAILED, f"answered with {head.splitlines()[0]}")
-            pieces = []
-            while piece := await self._reader.read(_WINDOW):
-                pieces.append(piece)
-            return Answer(head, b"".join(pieces), perf_counter())
-        except (OSError, asyncio.IncompleteReadError) as error:
-            raise SessionbaseError(
-                ExitCode.FAILED, f"a connection broke off: {type(error).__name__}"
-            ) from None
-        finally:
-            self._writer.close()
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail("an answer is not HTTP")
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """Give the answer to who waits for it."""
+        status = self._parser.get_status_code()
+        answer = Answer(self._headers, b"".join(self._pieces), perf_counter())
+        self._begin()
+        if status != 200:  # noqa: PLR2004 - the one status that is a success
+            self._fail(f"answered with {status}")
+        elif self._answer and not self._answer.done():
+            self._answer.set_result(answer)
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._pieces: list[bytes] = []
+
+    def _fail(self, why: str) -> None:
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(SessionbaseError(ExitCode.FAILED, why))
 
 
-async def send(request: Request) -> Connected:
-    """Connect, and send a request. Raises SessionbaseError (FAILED)."""
-    parts = urlsplit(request.url)
+async def connected_to(url: str) -> Connected:
+    """Connect to a URL's host. Raises SessionbaseError (FAILED)."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
     try:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=_WINDOW)
-        writer.write(request.raw)
-        await writer.drain()
+        _, connected = await loop.create_connection(
+            Connected, parts.hostname or "", parts.port or 80
+        )
     except OSError as error:
         raise SessionbaseError(
-            ExitCode.FAILED, f"can't connect to {request.url}: {error.strerror}"
+            ExitCode.FAILED, f"can't connect to {url}: {error.strerror}"
         ) from None
-    return Connected(reader, writer)
+    return connected
 
 
 async def get(request: Request) -> Answer:
-    """Ask, and read the answer."""
-    return await (await send(request)).answer()
+    """Ask once, on a connection of its own. Raises SessionbaseError (FAILED)."""
+    connected = await connected_to(request.url)
+    try:
+        return await connected.send(request)
+    finally:
+        connected.close()
 
 
 @dataclass(frozen=True)
@@ -105,31 +149,51 @@ class Throughput:
 
 
 async def throughput(request: Request, clients: int, seconds: float, least: int) -> Throughput:
-    """Ask again and again on so many connections at a time. least: bytes that an answer has."""
+    """Ask again and again on so many connections. least: bytes that an answer has."""
+    connections = [await connected_to(request.url) for _ in range(clients)]
     began = perf_counter()
     ends_at = began + seconds
     sizes: list[int] = []
 
-    async def ask() -> None:
+    async def ask(connected: Connected) -> None:
         while perf_counter() < ends_at:
-            answer = await get(request)
+            answer = await connected.send(request)
             if len(answer.body) < least:
                 raise SessionbaseError(ExitCode.FAILED, "an answer was too short")
             sizes.append(len(answer.body))
 
-    await asyncio.gather(*(ask() for _ in range(clients)))
+    try:
+        await asyncio.gather(*(ask(connected) for connected in connections))
+    finally:
+        for connected in connections:
+            connected.close()
     lasted = perf_counter() - began
     return Throughput(len(sizes) / lasted, sum(sizes) / 1e6 / lasted)
 
 
-async def hold(request: Request, count: int) -> list[asyncio.Task[Answer]]:
-    """Send a request on so many connections, all of which stay open. Gives what reads each."""
+@dataclass(frozen=True)
+class Held:
+    """A request that was sent on a connection of its own, and what its answer comes into."""
+
+    connected: Connected
+    answer: asyncio.Future[Answer]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connected.close()
+
+
+async def hold(request: Request, count: int) -> list[Held]:
+    """Send a request on so many connections.
+
+    Whoever answers may be slower than this: that all were sent is not that all were read.
+    """
     allow_files(count)
-    held: list[asyncio.Task[Answer]] = []
+    held: list[Held] = []
     for begin in range(0, count, _AT_ONCE):
         many = min(_AT_ONCE, count - begin)
-        sent = await asyncio.gather(*(send(request) for _ in range(many)))
-        held += [asyncio.create_task(one.answer()) for one in sent]
+        connections = await asyncio.gather(*(connected_to(request.url) for _ in range(many)))
+        held += [Held(connected, connected.send(request)) for connected in connections]
     return held
 
 

@@ -67,6 +67,7 @@ def test_an_answer_that_is_no_success_is_no_measurement() -> None:
         async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
             writer.close()
+            await writer.wait_closed()
 
         async with await asyncio.start_server(refuse, "127.0.0.1", 0) as refusing:
             port = refusing.sockets[0].getsockname()[1]
@@ -78,20 +79,29 @@ def test_an_answer_that_is_no_success_is_no_measurement() -> None:
 
 
 def test_the_trivial_upstream_holds_until_it_is_told() -> None:
+    left = asyncio.Semaphore(0)
+
+    class Upstream(trivial_upstream.Upstream):
+        def connection_lost(self, error: Exception | None) -> None:
+            super().connection_lost(error)
+            left.release()
+
     async def try_it() -> None:
         held: set[trivial_upstream.Upstream] = set()
         loop = asyncio.get_running_loop()
-        serving = await loop.create_server(
-            lambda: trivial_upstream.Upstream(b"[]", held), "127.0.0.1", 0
-        )
+        serving = await loop.create_server(lambda: Upstream(b"[]", held), "127.0.0.1", 0)
         async with serving:
             url = f"http://127.0.0.1:{serving.sockets[0].getsockname()[1]}"
             polls = await hold(Request(url, "/v1/shape?offset=0_0&live=true"), 5)
             await asyncio.sleep(0.2)
-            assert not any(poll.done() for poll in polls)
+            assert not any(poll.answer.done() for poll in polls)
             assert len(held) == 5
             await get(Request(url, "/release", method="POST"))
-            answers = await asyncio.gather(*polls)
+            answers = await asyncio.gather(*(poll.answer for poll in polls))
             assert all("operation" in answer.text for answer in answers)
+            for poll in polls:
+                poll.close()
+            for _ in range(6):
+                await left.acquire()
 
     asyncio.run(asyncio.wait_for(try_it(), 10))
