@@ -22,6 +22,8 @@ from bench.imports import Order, bench_imports
 from bench.report import show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import show_rls_report
+from bench.soak import SoakOrder, bench_soak
+from bench.soak_report import show_soak_report
 from bench.uploads import UploadsOrder, bench_uploads
 from bench.uploads_report import show_uploads_report
 from bench.writes import WritesOrder, bench_writes
@@ -77,6 +79,7 @@ _BENCHES = {
     "uploads": (0, 3),
     "sync": (300, 3),
     "gatekeeper": (2_000, 5),
+    "soak": (0, 1),
 }
 """What can be measured, and with how many messages and runs unless said otherwise."""
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
@@ -447,7 +450,8 @@ def test(  # noqa: PLR0913, PLR0917 - its options
 @task(
     positional=["what"],
     help={
-        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper.",
+        "what": "import, rls (row security), writes (functions of api), uploads, sync, gatekeeper, "
+        "soak.",
         "rows": "How many messages; 0: 100,000, 2,000,000 for rls, 300 (timed) for sync, 2,000 "
         "for gatekeeper.",
         "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync.",
@@ -457,13 +461,18 @@ def test(  # noqa: PLR0913, PLR0917 - its options
         "accounts": "rls: how many accounts the messages are of.",
         "reads": "rls: how many reads a measurement has.",
         "seconds": "writes: how long a measurement is.",
+        "minutes": "soak: how long writers write.",
+        "writers": "soak: how many write.",
+        "clients": "soak: how many follow.",
+        "sessions": "soak: how many sessions they write to and follow.",
+        "rate": "soak: how many messages a second all writers write together.",
         "data": "uploads: a folder of session logs, which are only measured.",
         "out": "Also write the figures to this file, as Markdown.",
         **_JSON,
     },
 )
 @command
-def bench(  # noqa: PLR0913, PLR0917 - a command's options
+def bench(  # noqa: PLR0911, PLR0913, PLR0917 - a command's options, and each its report
     _: Context,
     what: str,
     rows: int = 0,
@@ -475,10 +484,15 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     seconds: int = 5,
     data: str = "",
     held: int = 10_000,
+    minutes: float = 10.0,
+    writers: int = 50,
+    clients: int = 200,
+    sessions: int = 50,
+    rate: float = 20.0,
     out: str = "",
     json: bool = False,
-) -> None:
-    """Measure beside its peers: bench import, rls, writes, uploads, sync or gatekeeper."""
+) -> ExitCode | None:
+    """Measure beside its peers: bench import, rls, writes, uploads, sync, gatekeeper or soak."""
     if what not in _BENCHES:
         raise SessionbaseError(
             ExitCode.REFUSED,
@@ -487,16 +501,21 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         )
     known, page = settings.load(), Path(out) if out else None
     rows, runs = (said or usual for said, usual in zip((rows, runs), _BENCHES[what], strict=True))
+    if what == "soak":
+        with console.progress() as tell:
+            soaked = bench_soak(known, SoakOrder(minutes, writers, clients, sessions, rate), tell)
+        show_soak_report(soaked, as_json=json, out=page)
+        return None if soaked.is_well else ExitCode.FAILED
     if what == "rls":
         with console.progress() as tell:
             costs = bench_row_security(known, RlsOrder(rows, accounts, runs, reads), tell)
         show_rls_report(costs, as_json=json, out=page)
-        return
+        return None
     if what == "uploads":
         with console.progress() as tell:
             kept = bench_uploads(known, UploadsOrder(Path(data) if data else None, runs), tell)
         show_uploads_report(kept, as_json=json, out=page)
-        return
+        return None
     if what == "sync":
         with _test_requirements():
             from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415 - needs them
@@ -504,20 +523,21 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
         with console.progress() as tell:
             synced = bench_sync(known, SyncOrder(rows, runs), tell)
         show_sync_report(synced, as_json=json, out=page)
-        return
+        return None
     if what == "gatekeeper":
         with console.progress() as tell:
             cost = bench_gatekeeper(known, GatekeeperOrder(rows, runs, held=held), tell)
         show_gatekeeper_report(cost, as_json=json, out=page)
-        return
+        return None
     if what == "writes":
         with console.progress() as tell:
             writes = bench_writes(known, WritesOrder(rows, runs, seconds), tell)
         show_writes_report(writes, as_json=json, out=page)
-        return
+        return None
     with console.progress() as tell:
         report = bench_imports(known, Order(rows, runs, filled or rows, scale=scale), tell)
     show_report(report, as_json=json, out=page)
+    return None
 
 
 @task(help={"command": "Run this and exit, instead of a prompt."})
