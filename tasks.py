@@ -57,6 +57,12 @@ from harness.login_sessions import (
     revoke_login_session,
 )
 from harness.login_sessions import add_identity as let_sign_in
+from harness.maintenance import (
+    begin_maintenance,
+    end_maintenance,
+    maintenance_state,
+    report_maintenance,
+)
 from harness.migrations.runner import Migrator
 from harness.passwords import set_passwords as give_passwords
 from harness.psql import run_psql
@@ -385,6 +391,36 @@ def sessions(  # noqa: PLR0913, PLR0917 - its options
     else:
         rows = list_login_sessions(server, account or None, with_ended=ended)
         report_login_sessions(rows, as_json=json)
+
+
+@task(
+    help={
+        "begin": "Stop what applications write; the reason, which writers are told.",
+        "end": "Let them write again.",
+        "wait": "How many seconds to wait for transactions that have written to end.",
+        **_JSON,
+    }
+)
+@command
+def maintenance(
+    _: Context, begin: str = "", end: bool = False, wait: int = 30, json: bool = False
+) -> None:
+    """Stop what applications write, let them go on, or say how it is. Reading goes on."""
+    if begin and end:
+        raise SessionbaseError(ExitCode.REFUSED, "--begin and --end are opposites")
+    if wait < 0:
+        raise SessionbaseError(ExitCode.REFUSED, "--wait is not negative")
+    known = settings.load()
+    server = target(known)
+    bring_up_to_date(server, known, may_migrate=False)
+    if begin:
+        with console.progress() as tell:
+            mark = begin_maintenance(server, begin, wait_s=wait, tell=tell)
+        report_maintenance(mark, None, as_json=json)
+    elif end:
+        report_maintenance(None, end_maintenance(server), as_json=json)
+    else:
+        report_maintenance(maintenance_state(server), None, as_json=json)
 
 
 @task(
@@ -744,6 +780,7 @@ ns = Collection(
     read_upload,
     add_identity,
     sessions,
+    maintenance,
     test,
     bench,
     psql,
@@ -759,5 +796,7 @@ ns = Collection(
     backup,
     restore,
     gatekeeper,
+    backup,
+    restore,
     reset,
 )

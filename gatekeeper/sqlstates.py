@@ -17,6 +17,7 @@ STATUSES = {
     "SB404": 404,
     "SB409": 409,
     "SB422": 422,
+    "SB503": 503,
     "42501": 403,
     "28000": 401,
     "22023": 400,
@@ -40,6 +41,7 @@ _OTHERS = {"23503": 409, "23505": 409}
 """A row that another one needs, or that is there: no function of ours is known to give them."""
 
 _TEXTS = {
+    "SB503": "Writing is stopped for maintenance, and nothing was done. Reading goes on.",
     "42501": "You may not do that.",
     "28000": "No active account is claimed.",
     "22023": "An argument is out of its range.",
@@ -61,6 +63,8 @@ _TEXTS_OF_STATUS = {
 AGAIN = ("40001", "40P01")
 """Nothing was done, and the same call may get through."""
 
+_MAINTENANCE = "SB503"
+_MAINTENANCE_RETRY_S = "30"
 _UNAUTHORIZED = 401
 _UNAVAILABLE = 503
 _INTERNAL = 500
@@ -73,8 +77,9 @@ class ToldError(Refusal):
 
     def __init__(self, status: int, sqlstate: str, message: str, hint: str = "") -> None:
         code = "internal" if status == _INTERNAL else sqlstate
+        wait_s = _MAINTENANCE_RETRY_S if sqlstate == _MAINTENANCE else "1"
         headers = {
-            _UNAVAILABLE: {"retry-after": "1"},
+            _UNAVAILABLE: {"retry-after": wait_s},
             _UNAUTHORIZED: {"www-authenticate": "Bearer"},
         }
         super().__init__(status, code, message, headers.get(status, {}))

@@ -16,6 +16,7 @@ _CODES = {
     "SB404": ExitCode.NOT_THERE,
     "SB409": ExitCode.REFUSED,
     "SB422": ExitCode.REFUSED,
+    "SB503": ExitCode.UNDER_MAINTENANCE,
     "22023": ExitCode.REFUSED,
     "42501": ExitCode.NO_PERMISSION,
 }
@@ -27,7 +28,7 @@ def acting_as(connection: Connection, account_id: UUID) -> Iterator[None]:
     """Be an account for one transaction: app_user, with the claim that names the account.
 
     Raises SessionbaseError for what a function says no to: NO_ACCOUNT, NOT_THERE, REFUSED,
-    NO_PERMISSION. Nothing of the transaction is kept then.
+    NO_PERMISSION, UNDER_MAINTENANCE. Nothing of the transaction is kept then.
     """
     with in_words(), connection.transaction():
         connection.execute("set local role app_user")

@@ -40,6 +40,10 @@ class ExitCode(IntEnum):
     NOT_THERE = 43
     DAMAGED = 44
     BACKUP_FAILED = 45
+    ARCHIVE_FAILED = 46
+    DATA_CHANGED = 47
+    WRITERS_STAY = 48
+    UNDER_MAINTENANCE = 49
 
 
 class SessionbaseError(Exception):

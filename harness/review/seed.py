@@ -315,6 +315,10 @@ def _revocation(place: Place) -> Values:
     return {"id": 900_000 + place.number, "kind": "account", "account_id": place.account_id}
 
 
+def _mark(place: Place) -> Values:
+    return {"scope": place.tag}
+
+
 def _dropped_key(place: Place) -> Values:
     return {"table_name": "t", "name": place.tag, "kind": "key", "definition": "d"}
 
@@ -363,6 +367,7 @@ _TABLES: dict[str, tuple[Callable[[Place], Values], tuple[Place, ...]]] = {
     "auth.login_sessions": (_login_session, _ACCOUNTS),
     "auth.login_secrets": (_login_secret, _ACCOUNTS),
     "auth.revocations": (_revocation, _ACCOUNTS),
+    "app.maintenance": (_mark, (REGISTRY,)),
     "sync.shapes": (_shape, (REGISTRY,)),
     "ops.dropped_keys": (_dropped_key, (REGISTRY,)),
     "ops.migrations": (_migration, (REGISTRY,)),

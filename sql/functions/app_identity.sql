@@ -92,17 +92,36 @@ comment on column app.memberships.role is 'viewer, editor or owner.';
 create or replace function app.require_account()
 returns trigger
 language plpgsql
-stable
+volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if row_security_active(tg_relid) and app.current_account_id() is null then
+    if not row_security_active(tg_relid) then
+        return null;
+    end if;
+    if app.current_account_id() is null then
         perform app.refuse_nobody();
+    end if;
+    -- Login sessions are no account data: whoever wants to sign out may do so at any time.
+    if tg_table_schema = 'auth' then
+        return null;
+    end if;
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        perform app.hold_maintenance();
+    end if;
+    -- Volatile, so this is seen as of now: after the statement has the table's lock, which app.open_writers() looks for.
+    if exists (
+        select
+        from app.maintenance
+        where scope = 'writes'
+            and since is not null
+    ) then
+        perform app.refuse_maintenance();
     end if;
     return null;
 end;
 $$;
-comment on function app.require_account() is 'Trigger: a statement of app_user that writes fails where no active account is claimed, instead of finding no row.';
+comment on function app.require_account() is 'Trigger: a statement of app_user that writes fails where no active account is claimed, instead of finding no row, and while writing is stopped for maintenance.';
 
 grant execute on function app.carefully_claimed_account_id(), app.claimed_account_id(), app.current_account_id() to app_user;
 grant execute on function app.require_account() to sessionbase_owner;

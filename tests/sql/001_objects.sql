@@ -5,7 +5,7 @@ select plan(29);
 -- Schemas tap (pgTAP) and tests (what our tests share) are of the tests only. schemas_are leaves out pg_* and information_schema by itself.
 select schemas_are('{app,api,auth,legacy,sync,ops,public,tap,tests}'::name[]);
 
-select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_logs,session_uploads,upload_chunks,upload_contents,upload_content_chunks,upload_retention,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions}'::name[]);
+select tables_are('app', '{accounts,sessions,session_members,chat_threads,chat_messages,chat_tool_events,session_events,session_logs,session_uploads,upload_chunks,upload_contents,upload_content_chunks,upload_retention,session_repo_bindings,todos,ui_settings,misalignments,hook_decisions,maintenance}'::name[]);
 select tables_are('legacy', '{reasons,import_runs,import_files,import_batches,kept_records,thread_claims,made_threads,quarantine,staged_records,judged_records,known_records}'::name[]);
 select tables_are('sync', '{shapes}'::name[]);
 select tables_are('auth', '{identities,login_sessions,login_secrets,revocations}'::name[]);
@@ -104,6 +104,7 @@ select functions_are(
     'app',
     array[
         'archive_active',
+        'begin_maintenance',
         'carefully_claimed_account_id',
         'check_cursors',
         'check_page_size',
@@ -117,8 +118,10 @@ select functions_are(
         'default_thread_title',
         'discount_messages',
         'drop_chat_keys',
+        'end_maintenance',
         'gemini_cli_log_entry',
         'gemini_cli_log_facts',
+        'hold_maintenance',
         'insert_thread',
         'is_codex_log',
         'is_gemini_cli_log',
@@ -142,6 +145,7 @@ select functions_are(
         'note_change',
         'note_log_facts',
         'note_session_change',
+        'open_writers',
         'page_edge',
         'page_of_messages',
         'preview_message',
@@ -149,6 +153,7 @@ select functions_are(
         'read_cursor',
         'refuse',
         'refuse_finished',
+        'refuse_maintenance',
         'refuse_member',
         'refuse_nobody',
         'refuse_thread',
@@ -297,7 +302,7 @@ select set_eq(
         where relnamespace = 'app'::regnamespace
             and relkind = 'r'
             -- Nobody who asks as an account may write it.
-            and oid <> 'app.accounts'::regclass
+            and oid not in ('app.accounts'::regclass, 'app.maintenance'::regclass)
         union all
         select 'auth.login_sessions'
     $$,

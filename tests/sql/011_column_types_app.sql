@@ -1,6 +1,6 @@
 -- The type, nullability and default of every column of the tables of account data, exactly.
 begin;
-select plan(18);
+select plan(19);
 
 select set_eq(
     $$ select tests.columns_of('app.accounts') $$,
@@ -313,6 +313,17 @@ select set_eq(
         'author_account_id uuid'
     ],
     'app.hook_decisions: the type, nullability and default of every column'
+);
+
+select set_eq(
+    $$ select tests.columns_of('app.maintenance') $$,
+    array[
+        'scope text not null',
+        'since timestamptz',
+        'reason text',
+        'begun_by text'
+    ],
+    'app.maintenance: the type, nullability and default of every column'
 );
 
 select finish();

@@ -1,6 +1,6 @@
 -- Primary and foreign keys: their columns, what a delete does, and that account_id leads.
 begin;
-select plan(42);
+select plan(43);
 
 select col_is_pk('app', 'accounts', '{id}'::name[], 'app.accounts: the primary key is (id)');
 select col_is_pk('app', 'sessions', '{account_id,id}'::name[], 'app.sessions: the primary key is (account_id, id)');
@@ -30,6 +30,7 @@ select col_is_pk('legacy', 'made_threads', '{account_id,thread_id}'::name[], 'le
 select col_is_pk('legacy', 'quarantine', '{id}'::name[], 'legacy.quarantine: the primary key is (id)');
 select col_is_pk('legacy', 'staged_records', '{run_id,kind,ordinal}'::name[], 'legacy.staged_records: the primary key is (run_id, kind, ordinal)');
 select col_is_pk('legacy', 'judged_records', '{run_id,kind,ordinal}'::name[], 'legacy.judged_records: the primary key is (run_id, kind, ordinal)');
+select col_is_pk('app', 'maintenance', '{scope}'::name[], 'app.maintenance: the primary key is (scope)');
 select col_is_pk('auth', 'identities', '{issuer,subject}'::name[], 'auth.identities: the primary key is (issuer, subject)');
 select col_is_pk('auth', 'login_sessions', '{id}'::name[], 'auth.login_sessions: the primary key is (id)');
 select col_is_pk('auth', 'login_secrets', '{login_session_id}'::name[], 'auth.login_secrets: the primary key is (login_session_id)');
@@ -82,8 +83,8 @@ select set_eq(
                     and attnotnull
             )
     $$,
-    '{app.accounts}'::text[],
-    'every table of schema app but app.accounts has an account_id that is never null'
+    '{app.accounts,app.maintenance}'::text[],
+    'every table of schema app but app.accounts, and the mark of maintenance, has an account_id that is never null'
 );
 
 select set_eq(

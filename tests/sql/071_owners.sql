@@ -63,13 +63,18 @@ select set_eq(
         ('app.claimed_account_id()', 'authorizer'),
         ('app.current_account_id()', 'authorizer'),
         ('app.require_account()', 'authorizer'),
+        ('app.begin_maintenance(text)', 'authorizer'),
+        ('app.end_maintenance()', 'authorizer'),
+        ('app.hold_maintenance()', 'authorizer'),
+        ('app.open_writers()', 'authorizer'),
+        ('app.refuse_maintenance()', 'authorizer'),
         ('app.count_message()', 'bookkeeper'),
         ('app.discount_messages()', 'bookkeeper'),
         ('app.note_change(uuid,text,timestamp with time zone)', 'bookkeeper'),
         ('app.note_session_change()', 'bookkeeper'),
         ('app.preview_message()', 'bookkeeper')
     $$,
-    'sessionbase_owner owns every function outside auth and legacy, but authorizer those that look up who asks, and bookkeeper those that keep counts'
+    'sessionbase_owner owns every function outside auth and legacy, but authorizer those that look up who asks and stop writing, and bookkeeper those that keep counts'
 );
 select set_eq(
     $$ select distinct proowner::regrole::text from pg_proc where pronamespace = 'auth'::regnamespace $$,

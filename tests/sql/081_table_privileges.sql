@@ -92,6 +92,7 @@ select set_eq(
         'app.misalignments INSERT (account_id, session_id, rule_id, title, summary, severity, status, event_range, evidence, created_at, updated_at, author_account_id)',
         'app.misalignments UPDATE (status, updated_at)',
         'app.hook_decisions SELECT',
+        'app.maintenance SELECT',
         'app.hook_decisions INSERT (account_id, session_id, source, content_hash, severity, blocked, rules, message, annotations, created_at, author_account_id)',
         'auth.login_sessions SELECT',
         'auth.login_sessions UPDATE (revoked_at, revoked_why)',
@@ -115,6 +116,8 @@ select set_eq(
         'auth.login_sessions DELETE',
         'auth.login_sessions INSERT (account_id, issuer, subject, user_agent, created_at, last_used_at, idle_expires_at, absolute_expires_at)',
         'auth.login_sessions UPDATE (last_used_at, idle_expires_at, revoked_at, revoked_why)',
+        'app.maintenance SELECT',
+        'app.maintenance UPDATE (since, reason, begun_by)',
         'auth.revocations SELECT',
         'auth.revocations DELETE',
         'auth.revocations INSERT (kind, account_id, login_session_id, owner_account_id, session_id)'

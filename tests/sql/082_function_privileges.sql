@@ -27,6 +27,7 @@ select set_eq(
         'app.carefully_claimed_account_id()',
         'app.claimed_account_id()',
         'app.current_account_id()',
+        'app.hold_maintenance()',
         -- What the functions for applications, which run as who calls them, share.
         'app.archive_active(uuid,text,text)',
         'app.check_cursors(text,text,boolean)',
@@ -44,6 +45,7 @@ select set_eq(
         'app.read_cursor(text)',
         'app.refuse(text,text,text,text)',
         'app.refuse_finished(text)',
+        'app.refuse_maintenance()',
         'app.refuse_member(uuid,text,uuid,bigint)',
         'app.refuse_nobody()',
         'app.refuse_thread(uuid,text,text,text)',
@@ -190,13 +192,14 @@ select set_eq(
     array[
         'app.count_message() of bookkeeper for sessionbase_owner',
         'app.current_account_id() of authorizer for app_user',
+        'app.hold_maintenance() of authorizer for app_user',
         'app.discount_messages() of bookkeeper for sessionbase_owner',
         'app.drop_chat_keys() of sessionbase_owner for import_definer',
         'app.note_session_change() of bookkeeper for sessionbase_owner',
         'app.preview_message() of bookkeeper for sessionbase_owner',
         'app.restore_chat_keys() of sessionbase_owner for import_definer'
     ],
-    'of account data''s own functions seven are security definer: for requests one that looks up who asks, for the import functions two as the owner of the tables, and four triggers'
+    'of account data''s own functions eight are security definer: for requests one that looks up who asks and one that holds the mark of maintenance, for the import functions two as the owner of the tables, and four triggers'
 );
 -- Who serves requests may write nothing of who is signed in by itself; triggers log what was revoked, whoever revoked it.
 select set_eq(

@@ -1,6 +1,6 @@
 -- Row level security: on and forced on every table of data, and the policies, exactly.
 begin;
-select plan(36);
+select plan(37);
 
 select set_eq(
     $$
@@ -23,6 +23,7 @@ select is_empty(
 );
 
 select policies_are('app', 'accounts', '{"An account reads its own row","Who asks is looked up among all accounts","The import finds any account","An operator makes accounts"}'::name[]);
+select policies_are('app', 'maintenance', '{"Who writes reads whether it is stopped","An operator reads whether writing is stopped","An operator stops writing, and lets it go on"}'::name[]);
 select policies_are('auth', 'identities', '{"An identity is looked up among all","An operator adds identities","An operator removes identities"}'::name[]);
 select policies_are('auth', 'login_sessions', '{"An account reads its own login sessions","An account revokes its own login sessions","A login session is found among all","Any login session is begun","Any login session is prolonged or revoked","Any login session is pruned"}'::name[]);
 select policies_are('auth', 'login_secrets', '{"A secret is found among all","Any login session is given a secret","Any secret is replaced"}'::name[]);
@@ -59,7 +60,7 @@ select is_empty(
             'app.accounts', 'app.sessions', 'app.session_members', 'app.chat_threads', 'app.chat_messages', 'app.chat_tool_events',
             'app.session_events', 'app.session_logs', 'app.session_uploads', 'app.session_repo_bindings', 'app.todos', 'app.upload_chunks', 'app.upload_contents',
             'app.upload_content_chunks', 'app.upload_retention',
-            'app.ui_settings', 'app.misalignments', 'app.hook_decisions',
+            'app.ui_settings', 'app.misalignments', 'app.hook_decisions', 'app.maintenance',
             'auth.identities', 'auth.login_sessions', 'auth.login_secrets', 'auth.revocations',
             'legacy.import_runs', 'legacy.import_files', 'legacy.import_batches', 'legacy.kept_records', 'legacy.thread_claims',
             'legacy.made_threads', 'legacy.quarantine'

@@ -1,6 +1,6 @@
 -- Each policy: whom it is for, what command it allows, and under what condition.
 begin;
-select plan(391);
+select plan(400);
 
 create temporary table wanted (
     place bigint generated always as identity,
@@ -18,6 +18,9 @@ values
 ('app', 'accounts', 'Who asks is looked up among all accounts', 'authorizer', 'SELECT', 'all', null),
 ('app', 'accounts', 'The import finds any account', 'import_definer', 'SELECT', 'all', null),
 ('app', 'accounts', 'An operator makes accounts', 'authorizer', 'INSERT', null, 'all'),
+('app', 'maintenance', 'Who writes reads whether it is stopped', 'app_user', 'SELECT', 'all', null),
+('app', 'maintenance', 'An operator reads whether writing is stopped', 'authorizer', 'SELECT', 'all', null),
+('app', 'maintenance', 'An operator stops writing, and lets it go on', 'authorizer', 'UPDATE', 'all', 'all'),
 ('auth', 'identities', 'An identity is looked up among all', 'authorizer', 'SELECT', 'all', null),
 ('auth', 'identities', 'An operator adds identities', 'authorizer', 'INSERT', null, 'all'),
 ('auth', 'identities', 'An operator removes identities', 'authorizer', 'DELETE', 'all', null),

@@ -1,7 +1,7 @@
 -- What row level security costs a read: the newest messages come by an index that begins with account_id, who asks is looked up
 -- once a query and not once a row, and the sessions that are shared are looked up once and hashed.
 begin;
-select plan(55);
+select plan(56);
 
 select tests.cast_personas();
 insert into app.chat_messages (account_id, id, session_id, thread_id, mode, role, content, created_at, updated_at)

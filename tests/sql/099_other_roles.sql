@@ -46,13 +46,13 @@ select set_eq(
 );
 select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('electric_read', target) = 'refused' $$,
-    '{app.accounts,app.memberships,app.session_logs,app.upload_chunks,app.upload_contents,app.upload_content_chunks,app.upload_retention,app.ui_settings}'::text[],
+    '{app.accounts,app.memberships,app.maintenance,app.session_logs,app.upload_chunks,app.upload_contents,app.upload_content_chunks,app.upload_retention,app.ui_settings}'::text[],
     'and is refused all others'
 );
 select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('authorizer', target) <> 'refused' $$,
-    '{app.accounts,app.session_members,app.memberships}'::text[],
-    'authorizer sees accounts and members'
+    '{app.accounts,app.session_members,app.memberships,app.maintenance}'::text[],
+    'authorizer sees accounts and members, and whether writing is stopped'
 );
 select set_eq(
     $$ select target::text from our_tables where pg_temp.sight('bookkeeper', target) <> 'refused' $$,

@@ -20,6 +20,7 @@ select set_eq(
     'select signature from our_functions where prosecdef',
     array[
         'app.current_account_id()',
+        'app.hold_maintenance()',
         'legacy.find_account(text)',
         'legacy.interrupted_run(uuid)',
         'legacy.begin_import(uuid,text,text,boolean,bigint)',
@@ -76,6 +77,8 @@ select set_eq(
     $$,
     array[
         'app.current_account_id() authorizer',
+        -- To hold a row one must be able to write it.
+        'app.hold_maintenance() authorizer',
         -- Only the owner of a table may drop and build its indexes.
         'app.drop_chat_keys() sessionbase_owner',
         'app.restore_chat_keys() sessionbase_owner',
@@ -85,7 +88,7 @@ select set_eq(
         'app.note_session_change() bookkeeper',
         'app.preview_message() bookkeeper'
     ],
-    'every security definer function is import_definer''s, but for one that looks up who asks, two that are the owner''s of the tables, and the triggers that keep counts'
+    'every security definer function is import_definer''s, but for one that looks up who asks, one that holds the mark of maintenance, two that are the owner''s of the tables, and the triggers that keep counts'
 );
 select is_empty(
     $$
@@ -272,7 +275,6 @@ select set_eq(
         'app.page_edge(regclass,text,name,uuid,name,text,text,text,boolean,integer)',
         'app.page_of_messages(uuid,text,text,text,text,text,boolean,integer)',
         'app.read_cursor(text)',
-        'app.require_account()',
         'app.txid()',
         'legacy.came_from(uuid,text,text,jsonb)',
         'legacy.chat_is_empty()',

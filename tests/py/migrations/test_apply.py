@@ -202,7 +202,7 @@ def test_an_index_that_a_failed_build_left_is_not_taken_for_done(
         ("migrations/0999_Labels.sql", "no name for a migration"),
         (
             "migrations/0000_early.sql",
-            "is new, but sql/migrations/0014_login_sessions.sql was applied",
+            "is new, but sql/migrations/0015_maintenance.sql was applied",
         ),
     ],
 )

@@ -1,0 +1,1 @@
+"""The night of the cutover: the archive of the old files, the way over, and the way back."""
