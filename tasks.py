@@ -524,7 +524,7 @@ def bench(  # noqa: PLR0911, PLR0913, PLR0917 - a command's options, and each it
     writers: int = 50,
     clients: int = 200,
     sessions: int = 50,
-    rate: float = 20.0,
+    rate: float = 5.0,
     out: str = "",
     json: bool = False,
 ) -> ExitCode | None:
@@ -796,7 +796,5 @@ ns = Collection(
     backup,
     restore,
     gatekeeper,
-    backup,
-    restore,
     reset,
 )

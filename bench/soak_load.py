@@ -142,7 +142,8 @@ class Client:
 
     async def _step(self) -> None:
         if not self._token:
-            self._token = await self._ask_token()
+            await self._ask_token()
+            return
         headers = {"authorization": f"Bearer {self._token}"}
         url = f"{self._stage.url}/v1/shape"
         async with self._stage.http.get(url, params=self._place, headers=headers) as answer:
@@ -155,17 +156,21 @@ class Client:
                 self._stage.ledger.counts["token renewed"] += 1
                 self._token = ""
             else:
-                _check_may_pass(answer.status)
-                self._stage.ledger.counts[f"poll answered {answer.status}"] += 1
-                await asyncio.sleep(_PAUSE_S[1])
+                await self._wait_for(answer.status, "poll")
 
-    async def _ask_token(self) -> str:
+    async def _ask_token(self) -> None:
         order = {"shape": SHAPE, "session_id": self.session_id}
-        async with self._stage.http.post(
-            f"{self._stage.url}/v1/shape-tokens", json=order
-        ) as answer:
-            answer.raise_for_status()
-            return str((await answer.json())["token"])
+        url = f"{self._stage.url}/v1/shape-tokens"
+        async with self._stage.http.post(url, json=order) as answer:
+            if answer.status == HTTPStatus.OK:
+                self._token = str((await answer.json())["token"])
+            else:
+                await self._wait_for(answer.status, "token")
+
+    async def _wait_for(self, status: int, what: str) -> None:
+        _check_may_pass(status)
+        self._stage.ledger.counts[f"{what} answered {status}"] += 1
+        await asyncio.sleep(_PAUSE_S[1])
 
     def take(self, messages: list[dict[str, Any]], answer: aiohttp.ClientResponse) -> None:
         """Take what an answer says. Raises WrongLogError."""

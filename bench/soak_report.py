@@ -30,12 +30,12 @@ NOTES = f"""\
   no message of the shape contradicted another. Some writes are sent again though acknowledged.
 - Memory is flat if the median of the last fifth of the time is not above that of the middle fifth
   by more than {_RISE}. Medians, for a collector's sawtooth is no growth; the
-  middle, for what fills once is full by then; not less than so many MB, for a small process has
-  that much more when pages of it are touched that were not before.
+  middle, for what fills once is full by then; some MB at least, for a small process has as much
+  more when pages of it are touched that were not before.
 - Postgres: the sum of what its processes have for themselves. The shared buffers are set.
 - cores: processor time to time. Writers, clients and samples are one process, "this load"; it
   shares the cores with what it measures.
-- Log kept: of the slots of this database. At the end, after a checkpoint: {SEGMENTS_MB:.0f} MB at most.
+- Log kept: of the slots of this database; {SEGMENTS_MB:.0f} MB at most when all is still again.
 """
 
 

@@ -58,6 +58,7 @@ EXAMINATIONS = (
         "Dead rows and log pile up behind it, and all gets slower.",
         activity.examine_transactions,
     ),
+    Examination("maintenance", "Every write is refused.", work.examine_maintenance),
     Examination(
         "checksums",
         "Rows are lost or wrong, and backups take that along.",

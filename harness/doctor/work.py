@@ -1,4 +1,4 @@
-"""Work that somebody began and did not end: imports, and records that were kept out."""
+"""What somebody began and did not end: maintenance, imports, and records that were kept out."""
 
 from collections.abc import Iterator
 
@@ -42,9 +42,39 @@ _KEPT_OUT = """
     having sum(file.quarantined_count) > 0
     order by 2 desc
 """
+_MARK = """
+    select begun_by, extract(epoch from clock_timestamp() - since)::float8, reason
+    from app.maintenance
+    where scope = 'writes' and since is not null
+"""
 _LOOK = (
     "select kind, file_name, ordinal, reason, field from legacy.quarantine where account_id = '{}'"
 )
+
+
+def examine_maintenance(patient: Patient) -> Iterator[Symptom]:
+    """Look whether writing is stopped, since when and by whom."""
+    try:
+        marks = patient.rows(_MARK)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return
+    except psycopg.errors.InsufficientPrivilege:
+        yield Symptom(
+            Urgency.SOON,
+            "maintenance",
+            "not looked at: who operates may, and this login is none",
+            f'grant authorizer to "{patient.connection.info.user}"',
+        )
+        return
+    for by, ago, reason in marks:
+        yield Symptom(
+            Urgency.BROKEN,
+            "maintenance",
+            f"{by} stopped writing {span(ago)} ago: {reason}",
+            "When it is done: invoke maintenance --end",
+        )
+    if not marks:
+        yield Symptom(Urgency.FINE, "maintenance", "writing is not stopped")
 
 
 def examine_imports(patient: Patient) -> Iterator[Symptom]:

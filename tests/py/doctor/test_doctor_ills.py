@@ -390,6 +390,18 @@ def test_a_constraint_that_is_not_validated_is_said(look: Look, hand: Connection
     assert is_fine(look("constraints"))
 
 
+def test_writing_that_is_still_stopped_is_said(look: Look, doctor: Invoke) -> None:
+    assert is_fine(look("maintenance"))
+    assert doctor("maintenance", "--begin", "moving").returncode == ExitCode.OK
+    ill = only(look("maintenance"))
+    assert ill.urgency == Urgency.BROKEN
+    assert ill.found.startswith("postgres stopped writing ")
+    assert ill.found.endswith(" s ago: moving")
+    assert ill.remedy == "When it is done: invoke maintenance --end"
+    assert doctor("maintenance", "--end").returncode == ExitCode.OK
+    assert is_fine(look("maintenance"))
+
+
 def test_an_import_that_did_not_end_is_said(look: Look, hand: Connection) -> None:
     assert is_fine(look("imports"))
     hand.execute(
