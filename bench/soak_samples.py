@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import linear_regression, median
 from time import perf_counter
+from typing import Literal
 
 import psutil
 
@@ -23,6 +24,11 @@ FEWEST = 10
 
 SEGMENTS_MB = 32.0
 """Log that a slot may still keep at the end, in MB: two segments, of which the last is in use."""
+
+_LOOK_AROUND = 10
+"""After so many samples it is looked which processes there are."""
+
+Memory = Literal["resident", "private"]
 
 _LOG = """
     select
@@ -71,20 +77,30 @@ class Series:
 
 @dataclass
 class Watched:
-    """A program of several processes. judged: whether it has to stay flat; else why not."""
+    """A program. excuse: why it is not judged; one without has to stay flat.
+
+    memory: resident, or private. Where it is private there are processes of it, which share the
+    rest.
+    """
 
     name: str
     root: psutil.Process | None
-    memory: str
+    memory: Memory
     excuse: str = ""
     mb: Series = field(default_factory=Series)
     cpu_s: float = 0.0
     _seen: dict[int, float] = field(default_factory=dict)
+    _family: list[psutil.Process] = field(default_factory=list)
+    _samples: int = 0
+    _began: float = 0.0
 
     def sample(self, time: float) -> None:
         """Note what its processes have now."""
         total = 0.0
-        for process in self._processes():
+        if self._samples % _LOOK_AROUND == 0:
+            self._family = self._processes()
+        self._samples += 1
+        for process in self._family:
             with suppress(psutil.NoSuchProcess):
                 total += _memory(process, self.memory) / 1e6
                 used = process.cpu_times()
@@ -104,12 +120,12 @@ class Watched:
     def _processes(self) -> list[psutil.Process]:
         if self.root is None:
             return []
-        with suppress(psutil.NoSuchProcess):
-            return [self.root, *self.root.children(recursive=True)]
-        return []
+        # Which processes there are takes long to find out, where there are many of others.
+        children = self.root.children() if self.memory == "private" else []
+        return [self.root, *children]
 
 
-def _memory(process: psutil.Process, kind: str) -> float:
+def _memory(process: psutil.Process, kind: Memory) -> float:
     found = process.memory_info()
     # Each of Postgres' processes has the shared buffers resident: they would count many times.
     return float(found.rss - found.shared if kind == "private" else found.rss)

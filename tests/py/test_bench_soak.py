@@ -50,7 +50,7 @@ def test_nothing_is_lost_and_all_is_measured(report: SoakReport) -> None:
     assert 0 < min(report.ledger.came_s) <= max(report.ledger.came_s) < 60
     for one in report.watched:
         assert one.root is not None
-        assert len(one.mb.values) >= 10
+        assert len(one.mb.values) >= 10, one.name
         assert min(one.mb.values) > 1
         assert one.cpu_s > 0
     assert 0 < load_share(report) < 1
@@ -116,7 +116,7 @@ def test_a_row_that_a_client_loses_is_found(
     monkeypatch.setattr("bench.soak._SETTLE_S", 3)
     with stand_in_parts(soaked, order) as parts:
         found = measure(parts, order, lambda _: None)
-    assert found.faults == [f"1 clients have not the database's rows: of {lost[0]}"]
+    assert f"1 clients have not the database's rows: of {lost[0]}" in found.faults
 
 
 @pytest.mark.parametrize(
