@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 
@@ -17,7 +18,7 @@ from bench.soak import (
     stand_in_parts,
     written_wrong,
 )
-from bench.soak_load import Ledger, Writer
+from bench.soak_load import Client, Ledger, Writer
 from bench.soak_report import load_share, soak_facts, soak_markdown
 from bench.soak_samples import Log, Series, Watched
 from harness.connections import Server, connect
@@ -75,48 +76,42 @@ def test_nothing_is_left_behind(report: SoakReport, soaked: Server) -> None:
         assert connection.execute(left).fetchall() == []
 
 
-def test_a_row_that_the_database_loses_is_found(
+def test_what_the_database_loses_and_what_a_client_loses_is_found(
     soaked: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write is acknowledged, and gone when all is compared."""
-    order = replace(TINY, minutes=2 / 60)
-    lost: list[str] = []
-    write = Writer.until_done
+    """One write is acknowledged and gone when all is compared; one client drops an answer's rows.
+
+    Of two sessions, so that neither hides the other.
+    """
+    order = replace(TINY, minutes=2 / 60, writers=1, clients=2, sessions=2, rate=10)
+    gone: list[str] = []
+    dropped: list[str] = []
+    write, take = Writer.until_done, Client.take
 
     async def written(self: Writer, body: dict[str, str]) -> dict[str, Any]:
         row = await write(self, body)
-        if not lost:
-            lost.append(body["client_message_id"])
+        if not gone:
+            gone.append(body["client_message_id"])
             with connect(soaked, "test") as connection:
                 connection.execute("delete from app.chat_messages where id = %s", [row["id"]])
         return row
 
-    monkeypatch.setattr(Writer, "until_done", written)
-    monkeypatch.setattr(soak_load, "_ONCE_MORE", 0)
-    with stand_in_parts(soaked, order) as parts:
-        found = measure(parts, order, lambda _: None)
-    assert f"1 messages were lost: {lost[0]}" in found.faults
-    assert not found.is_well
-
-
-def test_a_row_that_a_client_loses_is_found(
-    soaked: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order = replace(TINY, minutes=2 / 60)
-    lost: list[str] = []
-    take = soak_load.Client.take
-
-    def taken(self: soak_load.Client, messages: list[dict[str, Any]], answer: Any) -> None:  # noqa: ANN401
-        if any("value" in message for message in messages) and not lost:
-            lost.append(self.session_id)
-            messages = [message for message in messages if "value" not in message]
+    def taken(self: Client, messages: list[dict[str, Any]], answer: aiohttp.ClientResponse) -> None:
+        names = {one.get("value", {}).get("client_message_id") for one in messages}
+        if "soak-0-5" in names:
+            dropped.append(self.session_id)
+            messages = [one for one in messages if "value" not in one]
         take(self, messages, answer)
 
-    monkeypatch.setattr(soak_load.Client, "take", taken)
+    monkeypatch.setattr(Writer, "until_done", written)
+    monkeypatch.setattr(Client, "take", taken)
+    monkeypatch.setattr(soak_load, "_ONCE_MORE", 0)
     monkeypatch.setattr("bench.soak._SETTLE_S", 3)
     with stand_in_parts(soaked, order) as parts:
         found = measure(parts, order, lambda _: None)
-    assert f"1 clients have not the database's rows: of {lost[0]}" in found.faults
+    assert f"1 messages were lost: {gone[0]}" in found.faults
+    assert f"1 clients have not the database's rows: of {dropped[0]}" in found.faults
+    assert not found.is_well
 
 
 @pytest.mark.parametrize(
