@@ -30,8 +30,7 @@ from harness.cutover.rollback import RollbackRequest, roll_back
 from harness.cutover.rollback_showing import report_rollback
 from harness.cutover.run import cut_over
 from harness.cutover.showing import show_cutover
-from harness.doctor.examination import examine
-from harness.doctor.examination import report as report_symptoms
+from harness.doctor.examination import consult
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
@@ -570,12 +569,17 @@ def test(  # noqa: PLR0913, PLR0917 - its options
         "runs": "How often, all in turn each time; 0: 5, 9 for rls, 3 for uploads and sync; of "
         "rehearsal: how often it is killed, 20.",
         "seed": "rehearsal: says when it is killed.",
-        "filled": "import: how many messages the filled database has; 0: as many as --rows.",
-        "scale": "import: also measure how speed and memory change with size.",
-        "held": "gatekeeper: how many polls it holds at a time.",
+        "filled": "import: messages of another account that are there already; 0: as many as rows.",
+        "scale": "import: also files of 10,000, 100,000 and 1,000,000 messages; takes long.",
+        "held": "gatekeeper: how many polls are held at a time.",
         "accounts": "rls: how many accounts the messages are of.",
         "reads": "rls: how many reads a measurement has.",
         "seconds": "writes: how long a measurement is.",
+        "minutes": "soak: how long writers write.",
+        "writers": "soak: how many write.",
+        "clients": "soak: how many follow.",
+        "sessions": "soak: how many sessions they write to and follow.",
+        "rate": "soak: how many messages a second all writers write together.",
         "data": "uploads: a folder of session logs, which are only measured.",
         "out": "Also write the figures to this file, as Markdown. all: the folder of the page, "
         "else bench-results/.",
@@ -584,7 +588,7 @@ def test(  # noqa: PLR0913, PLR0917 - its options
     },
 )
 @command
-def bench(  # noqa: PLR0913, PLR0917 - a command's options
+def bench(  # noqa: PLR0913, PLR0917 - a command's options, and each its report
     _: Context,
     what: str,
     rows: int = 0,
@@ -597,16 +601,37 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     data: str = "",
     held: int = 10_000,
     seed: int = 1,
+    minutes: float = 10.0,
+    writers: int = 50,
+    clients: int = 200,
+    sessions: int = 50,
+    rate: float = 5.0,
     out: str = "",
     compare: str = "",
     json: bool = False,
-) -> None:
+) -> ExitCode:
     """Measure beside its peers, one thing or all."""
-    known, logs = settings.load(), Path(data) if data else None
-    asked = Asked(rows, runs, filled, scale, accounts, reads, seconds, held, logs, seed)
+    known = settings.load()
+    asked = Asked(
+        rows=rows,
+        runs=runs,
+        filled=filled,
+        scale=scale,
+        held=held,
+        accounts=accounts,
+        reads=reads,
+        seconds=seconds,
+        seed=seed,
+        minutes=minutes,
+        writers=writers,
+        clients=clients,
+        sessions=sessions,
+        rate=rate,
+        data=Path(data) if data else None,
+    )
     if what == "all":
         _bench_all(known, asked, out, compare, as_json=json)
-        return
+        return ExitCode.OK
     if compare:
         raise SessionbaseError(ExitCode.REFUSED, "--compare is for bench all")
     with _requirements("test"):
@@ -614,6 +639,7 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options
     with console.progress() as tell:
         report = measure(chosen, known, asked, tell)
     chosen.show(report, as_json=json, out=Path(out) if out else None)
+    return ExitCode.OK if chosen.is_well(report) else ExitCode.FAILED
 
 
 def _bench_all(
@@ -674,13 +700,12 @@ def guide(_: Context, write: bool = False) -> ExitCode:
     return write_guide(server, write=write)
 
 
-@task(help=_JSON)
+@task(help={"all": "Show what is fine, too.", **_JSON})
 @command
-def doctor(_: Context, json: bool = False) -> ExitCode:
+def doctor(_: Context, all: bool = False, json: bool = False) -> ExitCode:  # noqa: A002 - its name
     """Say what is wrong, the most urgent first, and what mends it; exit 27 if something is."""
     known = settings.load()
-    server = target(known)
-    return report_symptoms(examine(server, known), as_json=json)
+    return consult(target(known), known, as_json=json, everything=all)
 
 
 @task(help={"out": "The folder to write it to; else site/."})
@@ -860,9 +885,7 @@ ns = Collection(
     electric,
     backup,
     restore,
-    gatekeeper,
-    backup,
-    restore,
     rollback,
+    gatekeeper,
     reset,
 )

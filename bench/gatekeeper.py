@@ -6,18 +6,13 @@ own, and the client is this one; all share the machine.
 """
 
 import asyncio
-import os
 import re
-import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
 from time import perf_counter
-from typing import TextIO
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -26,6 +21,7 @@ import uvloop
 
 from bench.databases import environment_of, open_databases, open_place
 from bench.http_load import Answer, Connected, Held, Request, connected_to, get, hold, throughput
+from bench.serving import ELECTRIC, SECRET, serve_gatekeeper, serving
 from bench.sync_subjects import shape_query
 from gatekeeper.settings import SINGLE_ACCOUNT
 from harness.acting import acting_as
@@ -33,7 +29,7 @@ from harness.connections import Connection, Server, connect
 from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.runner import Migrator
-from harness.settings import PROJECT, Settings
+from harness.settings import Settings
 
 GOAL_ONE = 0.8
 """Snapshots a second through it to direct, of one client."""
@@ -47,7 +43,6 @@ GOAL_ALL_S = 2.0
 
 _SESSION = "session-bench"
 _SHAPE = "session_messages"
-_SECRET = "secret-of-the-bench"  # noqa: S105 - of servers that live as long as the bench
 _SETTLE_S = 0.2
 """How long after a poll was sent it is taken for held."""
 
@@ -145,7 +140,7 @@ class Pair:
 
     def direct(self, place: str) -> Request:
         """Ask past the gatekeeper."""
-        secret = f"&secret={quote(_SECRET)}"
+        secret = f"&secret={quote(SECRET)}"
         return Request(self.upstream, f"/v1/shape?{self.definition}&{place}{secret}")
 
     async def through(self, place: str) -> Request:
@@ -188,7 +183,7 @@ def measure(
 @contextmanager
 def _trivial(server: Server, order: GatekeeperOrder) -> Iterator[Pair]:
     command = [sys.executable, "-m", "bench.trivial_upstream", str(order.rows * 1000)]
-    with _serving(command, {}) as (url, _), _gatekeeper(server, url) as front:
+    with serving(command, {}) as (url, _), _gatekeeper(server, url) as front:
 
         async def change() -> None:
             await get(Request(url, "/release", method="POST"))
@@ -198,9 +193,8 @@ def _trivial(server: Server, order: GatekeeperOrder) -> Iterator[Pair]:
 
 @contextmanager
 def _stand_in(server: Server, _: GatekeeperOrder) -> Iterator[Pair]:
-    command = [sys.executable, "-m", "invoke", "electric", "--port", "0"]
     with (
-        _serving(command, {"DATABASE_URL": server.conninfo}) as (url, _process),
+        serving(ELECTRIC, {"DATABASE_URL": server.conninfo}) as (url, _process),
         _gatekeeper(server, url) as front,
         connect(server, "bench") as connection,
     ):
@@ -217,53 +211,11 @@ def _gatekeeper(server: Server, upstream: str) -> Iterator[tuple[str, str, psuti
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         metrics_port = free.getsockname()[1]
-    command = [sys.executable, "-m", "invoke", "gatekeeper", "--port", "0"]
-    environment = {
-        "DATABASE_URL": server.conninfo,
-        "ELECTRIC_URL": upstream,
-        "SESSIONBASE_METRICS_PORT": f"{metrics_port}",
-        # One account asks for all; what one account may do is not what is measured.
-        "SESSIONBASE_STREAMS_PER_ACCOUNT": "1000000",
-        "SESSIONBASE_SHAPES_PER_MINUTE": "1000000",
-        "SESSIONBASE_REQUESTS_PER_SECOND": "1000000",
-    }
-    with _serving(command, environment) as (url, process):
+    with serve_gatekeeper(server, upstream, SESSIONBASE_METRICS_PORT=f"{metrics_port}") as (
+        url,
+        process,
+    ):
         yield url, f"http://127.0.0.1:{metrics_port}", process
-
-
-@contextmanager
-def _serving(
-    command: list[str], environment: dict[str, str]
-) -> Iterator[tuple[str, psutil.Process]]:
-    """Run a server that prints its address. Raises SessionbaseError (FAILED) if it ends instead."""
-    ours = {"PATH": os.environ["PATH"], "ELECTRIC_SECRET": _SECRET}
-    # Its log goes to a file: who writes into a pipe that nobody reads stands still once it is full.
-    with TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=PROJECT,
-            env=ours | environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        try:
-            yield _printed_url(process, log), psutil.Process(process.pid)
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.communicate(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-
-
-def _printed_url(process: subprocess.Popen[str], log: TextIO) -> str:
-    for line in process.stdout or []:
-        if line.startswith("http://"):
-            return line.strip().removesuffix("/v1/shape")
-    log.seek(0)
-    raise SessionbaseError(ExitCode.FAILED, f"a server did not start: {log.read()[-500:]}")
 
 
 def _fill(server: Server, settings: Settings, order: GatekeeperOrder) -> None:

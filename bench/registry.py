@@ -17,6 +17,8 @@ from bench.rehearsal_report import show_rehearsal_report
 from bench.report import facts, markdown, show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import rls_facts, rls_markdown, show_rls_report
+from bench.soak import SoakOrder, bench_soak
+from bench.soak_report import show_soak_report
 from bench.uploads import UploadsOrder, bench_uploads
 from bench.uploads_report import show_uploads_report, uploads_facts, uploads_markdown
 from bench.writes import WritesOrder, bench_writes
@@ -34,12 +36,17 @@ class Asked:
     runs: int
     filled: int
     scale: bool
+    held: int
     accounts: int
     reads: int
     seconds: int
-    held: int
+    seed: int
+    minutes: float
+    writers: int
+    clients: int
+    sessions: int
+    rate: float
     data: Path | None
-    seed: int = 1
 
 
 class Show(Protocol):
@@ -99,6 +106,11 @@ def _rehearsal(known: Settings, asked: Asked, tell: Tell) -> object:
     return bench_rehearsal(known, RehearsalOrder(asked.rows, asked.runs, asked.seed), tell)
 
 
+def _soak(known: Settings, asked: Asked, tell: Tell) -> object:
+    order = SoakOrder(asked.minutes, asked.writers, asked.clients, asked.sessions, asked.rate)
+    return bench_soak(known, order, tell)
+
+
 def _sync() -> Bench:
     # Only its clients need what the tests need.
     from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415
@@ -124,6 +136,7 @@ _BENCHES: Mapping[str, Callable[[], Bench]] = {
         2_000, 5, _gatekeeper, show_gatekeeper_report, OnPage(gatekeeper_facts, gatekeeper_markdown)
     ),
     "rehearsal": lambda: Bench(1_000_000, 20, _rehearsal, show_rehearsal_report),
+    "soak": lambda: Bench(0, 1, _soak, show_soak_report, is_well=lambda found: found.is_well),
 }
 NAMES = tuple(_BENCHES)
 

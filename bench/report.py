@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -134,6 +134,11 @@ def _titled(report: Report) -> Iterator[tuple[str, Table]]:
 def count_of_runs(runs: int) -> str:
     """Return how many runs there were, in words."""
     return "1 run" if runs == 1 else f"{runs} runs"
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return the smallest value that at least so many of a hundred are not above."""
+    return sorted(values)[-(-len(values) * percent // 100) - 1]
 
 
 def markdown_table(columns: list[str], words: set[str], rows: list[list[str]]) -> list[str]:

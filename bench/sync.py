@@ -16,6 +16,7 @@ from time import perf_counter, sleep
 from typing import TypeVar
 
 from bench.databases import environment_of
+from bench.report import percentile
 from bench.sync_clients import CHANNEL, CLIENTS, LISTEN, POLLS
 from bench.sync_subjects import Subject, open_subject
 from harness.connections import Connection, connect
@@ -84,11 +85,6 @@ class SyncReport:
     environment: dict[str, str]
     reachings: list[Reaching]
     bursts: list[Burst]
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """Return the smallest value that at least so many of a hundred are not above."""
-    return sorted(values)[-(-len(values) * percent // 100) - 1]
 
 
 def bench_sync(settings: Settings, order: SyncOrder, tell: Tell) -> SyncReport:

@@ -4,8 +4,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.report import count_of_runs, machine_facts, markdown_table, where, write_page
-from bench.sync import Burst, Reaching, SyncReport, percentile
+from bench.report import (
+    count_of_runs,
+    machine_facts,
+    markdown_table,
+    percentile,
+    where,
+    write_page,
+)
+from bench.sync import Burst, Reaching, SyncReport
 from bench.sync_clients import LISTEN
 from harness import console
 

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     )
     """The login that reads snapshots, electric_read; without it DATABASE_URL's takes that role."""
 
+    gatekeeper_url: SecretStr | None = None
+    """The gatekeeper that `invoke doctor` asks, as http://host:port."""
+
     app_server_password: SecretStr | None = None
     """What `invoke set-passwords` makes the password of the role app_server."""
 

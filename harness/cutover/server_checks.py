@@ -6,7 +6,7 @@ from harness import connections
 from harness.connections import Connection, Server
 from harness.cutover.finding import Findings
 from harness.cutover.mark import knows
-from harness.doctor.server import examine_server, setting_of
+from harness.doctor.server import setting_of, symptoms_of
 from harness.doctor.symptoms import Urgency
 from harness.legacy import steps
 from harness.migrations.runner import Migrator
@@ -52,7 +52,7 @@ _IMPORTERS: LiteralString = """
 
 def check_what_it_is(connection: Connection, found: Findings) -> None:
     """Look at version, wal_level, encoding, and whether it can be written to."""
-    for symptom in examine_server(connection):
+    for symptom in symptoms_of(connection):
         bad = symptom.urgency != Urgency.FINE
         found.add(symptom.what, symptom.found, symptom.remedy if bad else "")
     newest = connections.NEWEST_MAJOR

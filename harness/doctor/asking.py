@@ -1,4 +1,4 @@
-"""Questions to an Electric by HTTP. None follows a redirect: the secret is in the address."""
+"""Questions by HTTP. None follows a redirect: Electric's secret is in the address."""
 
 import http.client
 from collections.abc import Mapping
@@ -36,13 +36,12 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Electric:
-    """An Electric at an address, with the secret to show it."""
+class Place:
+    """Where something that speaks HTTP is."""
 
     scheme: str
     host: str
     port: int
-    secret: str | None = field(repr=False)
 
     @property
     def label(self) -> str:
@@ -50,16 +49,8 @@ class Electric:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
-    def health(self) -> Answer:
-        """Ask how it is. Raises NoAnswerError."""
-        return self._get("/v1/health")
-
-    def shape(self, query: Mapping[str, str], *, with_secret: bool = True) -> Answer:
-        """Ask for a shape. Raises NoAnswerError."""
-        secret = {"secret": self.secret} if with_secret and self.secret else {}
-        return self._get(f"/v1/shape?{urlencode({**query, **secret})}")
-
-    def _get(self, target: str) -> Answer:
+    def get(self, target: str) -> Answer:
+        """Ask for a target. Raises NoAnswerError."""
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=_SECONDS)
         try:
@@ -77,8 +68,33 @@ class Electric:
             connection.close()
 
 
+@dataclass(frozen=True)
+class Electric(Place):
+    """An Electric at an address, with the secret to show it."""
+
+    secret: str | None = field(repr=False)
+
+    def health(self) -> Answer:
+        """Ask how it is. Raises NoAnswerError."""
+        return self.get("/v1/health")
+
+    def shape(self, query: Mapping[str, str], *, with_secret: bool = True) -> Answer:
+        """Ask for a shape. Raises NoAnswerError."""
+        secret = {"secret": self.secret} if with_secret and self.secret else {}
+        return self.get(f"/v1/shape?{urlencode({**query, **secret})}")
+
+
 def electric_at(url: str, secret: str | None) -> Electric:
     """Read ELECTRIC_URL. Raises ValueError, which quotes nothing of it."""
+    place = place_at(url)
+    return Electric(place.scheme, place.host, place.port, secret)
+
+
+def place_at(url: str) -> Place:
+    """Read an address of nothing but scheme, host and port.
+
+    Raises ValueError, which quotes nothing of it.
+    """
     try:
         parts = urlsplit(url)
         usual = {"http": 80, "https": 443}[parts.scheme]
@@ -89,4 +105,4 @@ def electric_at(url: str, secret: str | None) -> Electric:
     is_bare = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
     if parts.hostname is None or not is_bare:
         raise ValueError(_NO_ADDRESS)
-    return Electric(parts.scheme, parts.hostname, port, secret)
+    return Place(parts.scheme, parts.hostname, port)

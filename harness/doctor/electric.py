@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from harness.connections import Connection
 from harness.doctor.asking import Answer, Electric, NoAnswerError, electric_at
+from harness.doctor.patient import Patient
 from harness.doctor.shapes import examine_shapes
 from harness.doctor.symptoms import Symptom, Urgency
 from harness.settings import Settings
@@ -27,8 +28,9 @@ _STATES = {
 }
 
 
-def examine_electric(connection: Connection, settings: Settings) -> Iterator[Symptom]:
+def examine_electric(patient: Patient) -> Iterator[Symptom]:
     """Look at the Electric of ELECTRIC_URL, from "does it answer" to "does it serve these rows"."""
+    settings = patient.settings
     if settings.electric_url is None:
         yield Symptom(Urgency.FINE, _WHAT, "not asked, for ELECTRIC_URL is not set")
         return
@@ -39,7 +41,7 @@ def examine_electric(connection: Connection, settings: Settings) -> Iterator[Sym
         yield Symptom(Urgency.BROKEN, "ELECTRIC_URL", str(error), "Correct it.")
         return
     try:
-        yield from _look(electric, connection, settings)
+        yield from _look(electric, patient.connection, settings)
     except NoAnswerError as error:
         yield Symptom(
             Urgency.BROKEN,

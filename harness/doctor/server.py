@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 
 from harness.connections import NEEDED_WAL_LEVEL, OLDEST_MAJOR, Connection
+from harness.doctor.patient import Patient
 from harness.doctor.symptoms import Symptom, Urgency
 
 
-def examine_server(connection: Connection) -> Iterator[Symptom]:
+def examine_server(patient: Patient) -> Iterator[Symptom]:
     """Look at the version, wal_level, and whether it is a standby."""
+    yield from symptoms_of(patient.connection)
+
+
+def symptoms_of(connection: Connection) -> Iterator[Symptom]:
+    """Return the same of any connection."""
     version = setting_of(connection, "server_version")
     if connection.info.server_version // 10_000 >= OLDEST_MAJOR:
         yield Symptom(Urgency.FINE, "Postgres", f"version {version}")

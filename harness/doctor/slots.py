@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from harness.connections import Connection
+from harness.doctor.patient import Patient
 from harness.doctor.server import setting_of
 from harness.doctor.symptoms import Symptom, Urgency
 
 _GIB = 1 << 30
 _MUCH_LOG = _GIB
 """Bytes of retained log that are worth a step."""
+
+FAR_BEHIND = 256 << 20
+"""Bytes of log that who reads a slot may not have confirmed yet."""
 
 _ELECTRIC = "electric_slot_"
 _AT_RANDOM = re.compile(r"_[0-9a-f]{8}$")
@@ -33,7 +37,15 @@ _SLOTS = """
                 restart_lsn
             ),
             0
-        )::bigint as retained
+        )::bigint as retained,
+        coalesce(
+            pg_wal_lsn_diff(
+                case when pg_is_in_recovery() then pg_last_wal_replay_lsn()
+                else pg_current_wal_lsn() end,
+                confirmed_flush_lsn
+            ),
+            0
+        )::bigint as behind
     from pg_replication_slots
     order by slot_name
 """
@@ -46,7 +58,10 @@ _PUBLICATIONS = """
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot of the cluster. is_here: of this database. retained: bytes of log it keeps."""
+    """A slot of the cluster. is_here: of this database. retained: bytes of log it keeps.
+
+    behind: bytes of log that who reads it has not confirmed.
+    """
 
     name: str
     database: str
@@ -55,6 +70,7 @@ class Slot:
     is_temporary: bool
     wal_status: str
     retained: int
+    behind: int
 
     @property
     def stream_id(self) -> str | None:
@@ -79,8 +95,10 @@ def stream_ids(connection: Connection, slots: list[Slot]) -> list[str]:
     return sorted(published | read)
 
 
-def examine_room(connection: Connection, slots: list[Slot]) -> Iterator[Symptom]:
+def examine_room(patient: Patient) -> Iterator[Symptom]:
     """Look whether Electric could make its slot and connect."""
+    connection = patient.connection
+    slots = read_slots(connection)
     most = int(setting_of(connection, "max_replication_slots"))
     if len(slots) < most:
         found = f"{len(slots)} of {most} in use"
@@ -109,8 +127,10 @@ def examine_room(connection: Connection, slots: list[Slot]) -> Iterator[Symptom]
         )
 
 
-def examine_slots(connection: Connection, slots: list[Slot]) -> Iterator[Symptom]:
+def examine_slots(patient: Patient) -> Iterator[Symptom]:
     """Look at every slot: is it read, how much log does it keep, and is it of this database."""
+    connection = patient.connection
+    slots = read_slots(connection)
     here = set(stream_ids(connection, slots))
     for slot in slots:
         yield _slot(slot)
@@ -138,6 +158,7 @@ def _slot(slot: Slot) -> Symptom:
     drop = f"select pg_drop_replication_slot('{slot.name}')"
     if slot.stream_id:
         drop += "; then empty Electric's storage folder"
+    look = f"See whether {reader} keeps up: its log, its CPU."
     keeps = f"keeps {slot.retained / _GIB:.2f} GiB of log"
     if slot.wal_status == "lost":
         found = "lost: the log it needs is gone"
@@ -149,7 +170,10 @@ def _slot(slot: Slot) -> Symptom:
         return Symptom(Urgency.BROKEN, what, found, f"Start {reader} now, or raise the bound.")
     if slot.is_read and slot.retained > _MUCH_LOG:
         found = f"is read, and far behind: {keeps}"
-        return Symptom(Urgency.SOON, what, found, f"See whether {reader} keeps up.")
+        return Symptom(Urgency.SOON, what, found, look)
+    if slot.is_read and slot.behind > FAR_BEHIND:
+        found = f"is read, and {slot.behind / _GIB:.2f} GiB behind"
+        return Symptom(Urgency.SOON, what, found, look)
     if slot.is_read:
         return Symptom(Urgency.FINE, what, f"is read, {keeps}")
     urgency = Urgency.BROKEN if slot.retained > _MUCH_LOG else Urgency.SOON

@@ -17,10 +17,13 @@ class Symptom:
     """One thing that was looked at.
 
     what: what was looked at, and where. found: how it is. remedy: the command or step that mends
-    it; empty where nothing has to be mended.
+    it; empty where nothing has to be mended. harm: what it does to users. examination: which one
+    found it, by its title in docs/doctor.md.
     """
 
     urgency: Urgency
     what: str
     found: str
     remedy: str = ""
+    harm: str = ""
+    examination: str = ""

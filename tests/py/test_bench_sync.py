@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from bench import sync
 from bench.paper.figures import distributions_of, ratios_of
-from bench.sync import SyncOrder, SyncReport, measure, percentile
+from bench.report import percentile
+from bench.sync import SyncOrder, SyncReport, measure
 from bench.sync_clients import CLIENTS, POLLS, Hear
 from bench.sync_report import sync_facts, sync_markdown
 from bench.sync_subjects import STAND_IN, Subject, open_subject, open_thread, stand_in_beside

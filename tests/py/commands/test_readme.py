@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 
 from harness.settings import PROJECT
+from tests.py.commands.conftest import run_invoke
 
 Invoke = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,6 +28,14 @@ def test_the_first_command_prints_what_the_readme_shows(invoke_embedded: Invoke)
     assert "adopted" in shown
     # A long sentence is folded in the table's last column, so only the order of words counts.
     assert printed == shown
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    rows = re.findall(r"^\| `invoke ([a-z-]+)", (PROJECT / "README.md").read_text(), re.MULTILINE)
+    result = run_invoke("--list", environment={})
+    known = set(re.findall(r"^  ([a-z-]+)", result.stdout, re.MULTILINE))
+    assert len(set(rows)) > 20
+    assert set(rows) - known == set()
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from harness.connections import Connection, Server, connect
+from harness.doctor.catalog import EXAMINATIONS
+from harness.doctor.patient import Patient
 from harness.doctor.symptoms import Symptom, Urgency
 from harness.embedded.guardian import temporary_postgres
 from harness.settings import Settings
 from harness.testing.servers import Databases
 from tests.py.commands.conftest import Invoke, invoke_on
+from tests.py.waiting import wait_until
 
 SLOT = "electric_slot_sessionbase"
 PUBLICATION = "electric_publication_sessionbase"
@@ -20,6 +23,8 @@ PUBLICATION = "electric_publication_sessionbase"
 def clinic(settings: Settings) -> Iterator[Server]:
     """Run a server of these tests: what they do to slots would hurt others on a shared one."""
     with temporary_postgres(settings) as server:
+        with connect(server, "test") as connection:
+            set_well(connection)
         yield server
 
 
@@ -38,8 +43,7 @@ def patient(rooms: Databases, clinic: Server) -> Iterator[Server]:
         with connect(clinic, "test") as connection:
             for (name,) in connection.execute("select slot_name from pg_replication_slots"):
                 connection.execute("select pg_drop_replication_slot(%s)", [name])
-            connection.execute("alter system reset all")
-            connection.execute("select pg_reload_conf()")
+            set_well(connection)
 
 
 @pytest.fixture
@@ -55,6 +59,21 @@ def hand(patient: Server) -> Iterator[Connection]:
         yield opened
 
 
+def set_well(connection: Connection) -> None:
+    """Undo what a test set, and what is set for servers that nothing is worth a disk flush to."""
+    connection.execute("alter system reset all")
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        connection.execute(f"alter system set {name} = on".encode())
+    reload(connection)
+
+
+def reload(connection: Connection) -> None:
+    """Read settings anew, and wait until this connection has them."""
+    before = connection.execute("select pg_conf_load_time()").fetchone()
+    connection.execute("select pg_reload_conf()")
+    wait_until(lambda: connection.execute("select pg_conf_load_time()").fetchone() != before)
+
+
 def found_in(symptoms: list[Symptom], what: str) -> Symptom:
     [one] = [one for one in symptoms if one.what == what]
     return one
@@ -62,6 +81,16 @@ def found_in(symptoms: list[Symptom], what: str) -> Symptom:
 
 def broken_in(symptoms: list[Symptom]) -> list[str]:
     return [one.what for one in symptoms if one.urgency == Urgency.BROKEN]
+
+
+def look_at(server: Server, settings: Settings, title: str) -> list[Symptom]:
+    """Do one examination. What is not well says what it does to users, and what mends it."""
+    (examination,) = [one for one in EXAMINATIONS if one.title == title]
+    with connect(server, "test") as connection:
+        symptoms = list(examination.look(Patient(server, connection, settings)))
+    assert examination.harm
+    assert all((one.urgency == Urgency.FINE) == (not one.remedy) for one in symptoms)
+    return symptoms
 
 
 def make_slot(connection: Connection, name: str = SLOT) -> None:

@@ -36,10 +36,11 @@ from tests.py.waiting import wait_until
 
 
 def test_a_healthy_database_is_fine(doctor: Invoke) -> None:
-    result = doctor("doctor")
+    result = doctor("doctor", "--all")
     assert result.returncode == ExitCode.OK
     lines = result.stdout.splitlines()
     assert all(line.startswith("fine    ") for line in lines)
+    assert len({line.split(":")[0] for line in lines}) == len(lines) > 25
     assert "fine    migrations: all of sql/ is in force" in lines
     assert "fine    wal_level: logical" in lines
     assert "fine    sync: registry, publication, grants, policies and identities agree" in lines
@@ -50,6 +51,7 @@ def test_json_is_json_and_nothing_else(doctor: Invoke, hand: Connection) -> None
     assert facts["healthy"] is True
     assert {one["urgency"] for one in facts["symptoms"]} == {"fine"}
     assert {one["remedy"] for one in facts["symptoms"]} == {None}
+    assert {one["harm"] for one in facts["symptoms"]} == {None}
 
     make_slot(hand)
     hand.execute(f"alter publication {PUBLICATION} drop table app.todos")
@@ -59,8 +61,10 @@ def test_json_is_json_and_nothing_else(doctor: Invoke, hand: Connection) -> None
     assert facts["healthy"] is False
     assert facts["symptoms"][0] == {
         "urgency": "broken",
+        "examination": "sync",
         "what": "table that is not published: app.todos",
         "found": "Electric refuses its shapes",
+        "harm": "Clients of that shape get nothing, or not every change.",
         "remedy": f"alter publication {PUBLICATION} add table app.todos",
     }
     # The most urgent first.
@@ -73,8 +77,9 @@ def test_a_remedy_stands_whole_on_its_own_line(doctor: Invoke, hand: Connection)
     hand.execute(f"drop publication {PUBLICATION}")
     result = doctor("doctor")
     assert result.returncode == ExitCode.SICK
-    said, remedy = result.stdout.splitlines()[:2]
+    said, harm, remedy = result.stdout.splitlines()[:3]
     assert said == f"broken  no publication: {PUBLICATION}: Electric refuses every shape"
+    assert harm == "        Clients of that shape get nothing, or not every change."
     run_sql(hand, remedy.strip())
     assert doctor("doctor").returncode == ExitCode.OK
 
@@ -85,7 +90,7 @@ def test_an_empty_database_waits_for_its_migrations(
     with rooms.empty() as server:
         result = invoke_on(server, tmp_path / "home")("doctor")
         assert result.returncode == ExitCode.SICK
-        assert result.stdout.splitlines()[1] == "        invoke migrate"
+        assert result.stdout.splitlines()[2] == "        invoke migrate"
         symptoms = examine(server, settings)
         assert broken_in(symptoms) == ["migrations", "sync"]
         assert "files of sql/ are not in force" in found_in(symptoms, "migrations").found
@@ -292,7 +297,7 @@ def test_what_a_login_may_not_look_at_is_not_taken_for_well(
     result = invoke_on(poor, tmp_path / "home")("doctor")
     assert result.returncode == ExitCode.SICK
     symptoms = examine(poor, settings)
-    assert broken_in(symptoms) == ["migrations", "sync"]
+    assert broken_in(symptoms) == ["migrations", "sync", "imports", "quarantine"]
     assert "docs/logins.md" in found_in(symptoms, "migrations").remedy
     # What everybody may see is there all the same.
     assert "keeps 0.00 GiB" in found_in(symptoms, f"replication slot {SLOT}").found
@@ -309,7 +314,7 @@ def test_a_server_that_does_not_serve_is_looked_at_to_the_end(
         monkeypatch.setattr(module, "OLDEST_MAJOR", 99)
         monkeypatch.setattr(module, "NEEDED_WAL_LEVEL", "replica")
     symptoms = examine(patient, settings)
-    assert broken_in(symptoms) == ["Postgres", "migrations", "wal_level"]
+    assert broken_in(symptoms) == ["Postgres", "wal_level", "migrations"]
     assert "restart Postgres" in found_in(symptoms, "wal_level").remedy
     assert found_in(symptoms, "sync").urgency == Urgency.FINE
 
@@ -318,7 +323,7 @@ def test_a_server_that_may_not_be_written_is_said(patient: Server, settings: Set
     options = "-c default_transaction_read_only=on"
     standby = Server(make_conninfo(patient.conninfo, options=options), embedded=False)
     symptoms = examine(standby, settings)
-    assert broken_in(symptoms) == ["migrations"]
+    assert broken_in(symptoms) == ["read-only", "migrations"]
     assert "standby" in found_in(symptoms, "migrations").remedy
 
 

@@ -101,7 +101,7 @@ def in_front(electric: Electric, changed: Changed) -> Iterator[str]:
 
 def run_doctor(patient: Server, home: Path, **variables: str) -> tuple[int, str]:
     environment = {"DATABASE_URL": patient.conninfo, "SESSIONBASE_HOME": str(home)}
-    result = run_invoke("doctor", environment=environment | variables)
+    result = run_invoke("doctor", "--all", environment=environment | variables)
     assert "Traceback" not in result.stderr
     assert SECRET not in result.stdout + result.stderr
     return result.returncode, result.stdout
@@ -181,7 +181,7 @@ def test_one_that_is_not_there_is_said(patient: Server, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     code, printed = run_doctor(patient, tmp_path, ELECTRIC_URL=url, ELECTRIC_SECRET=SECRET)
     assert code == ExitCode.SICK
-    said, remedy = printed.splitlines()[:2]
+    said, _, remedy = printed.splitlines()[:3]
     assert said == f"broken  Electric: {url} can't be reached: Connection refused"
     assert remedy.startswith("        Start it, or correct ELECTRIC_URL.")
 
