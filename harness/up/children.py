@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -21,6 +22,7 @@ _END_S = 20
 _LOOK_S = 0.05
 _ANSWER_S = 5
 _SHOWN = 400
+_ERROR = "error: "
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,12 @@ def answers(address: str | None) -> bool:
 def end_children(children: list[Child]) -> None:
     """End them, one after the other; by force who does not end in time."""
     for child in children:
-        end_process(psutil.Process(child.process.pid) if child.process.poll() is None else None)
-        child.process.wait()
+        child.process.terminate()
+        try:
+            child.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
         if child.process.stdin:
             child.process.stdin.close()
 
@@ -121,29 +127,32 @@ def end_children(children: list[Child]) -> None:
 def end_parts(state: State) -> None:
     """End the processes that are noted and live, but for Postgres, which others may use."""
     for part in reversed(state.parts):
-        if part.name != POSTGRES:
-            end_process(part.process())
+        if part.name != POSTGRES and not end_part(part, _END_S):
+            process = part.process()
+            if process:
+                process.kill()
 
 
-def end_process(process: psutil.Process | None) -> None:
-    """End a process that may have ended meanwhile; by force if it does not in time."""
-    try:
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(_END_S)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(_END_S)
-    except psutil.NoSuchProcess:
-        return
+def end_part(part: Part, seconds: float) -> bool:
+    """Ask a process that is not our child to end, and wait; say whether it has."""
+    give_up = time.monotonic() + seconds
+    process = part.process()
+    if process:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    # Not until its number is free: nobody may ever ask how it ended.
+    while part.process():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of a log."""
+    """Return what a log says last: its last error for people, or else its last line."""
     try:
         lines = log.read_text(errors="replace").strip().splitlines()
     except FileNotFoundError:
         lines = []
-    return lines[-1][:_SHOWN] if lines else "nothing"
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    return (errors or lines or ["nothing"])[-1][:_SHOWN]

@@ -1,11 +1,9 @@
 """`invoke down`: ends what `invoke up` started, whichever terminal that is in, or was."""
 
-import psutil
-
 from harness.embedded.postgres import project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
-from harness.up.children import end_parts
+from harness.up.children import end_part, end_parts
 from harness.up.state import folder_of, read_state, remove_state
 
 _END_S = 90
@@ -21,19 +19,13 @@ def take_down(settings: Settings) -> bool:
     state = read_state(folder)
     if state is None:
         return False
-    process = state.up.process()
-    if process:
-        try:
-            process.terminate()
-            process.wait(_END_S)
-        except psutil.NoSuchProcess:
-            pass
-        except psutil.TimeoutExpired:
+    if state.up.process():
+        if not end_part(state.up, _END_S):
             raise SessionbaseError(
                 ExitCode.FAILED,
-                f"invoke up, process {process.pid}, has not ended in {_END_S} s",
+                f"invoke up, process {state.up.pid}, has not ended in {_END_S} s",
                 hint=f"Its parts' logs are in {folder}.",
-            ) from None
+            )
         return True
     # It was killed, and could end nothing itself.
     end_parts(state)
