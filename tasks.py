@@ -724,9 +724,9 @@ def down(_: Context) -> None:
     console.say("ended" if take_down(settings.load()) else "nothing is up")
 
 
-@task(name="status", help=_JSON)
+@task(help=_JSON)
 @command
-def up_status(_: Context, json: bool = False) -> ExitCode:
+def status(_: Context, json: bool = False) -> ExitCode:
     """Show what `invoke up` runs and whether it is well; exit 1 if not."""
     return show_status(settings.load(), as_json=json)
 
@@ -795,6 +795,6 @@ ns = Collection(
     gatekeeper,
     up,
     down,
-    up_status,
+    status,
     reset,
 )
