@@ -1,10 +1,11 @@
 """The viewer's page, built from examples/viewer/ and kept until its sources change."""
 
 import hashlib
-import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
+
+from filelock import FileLock
 
 from harness.console import Tell
 from harness.embedded.binaries import home_of, make_folder
@@ -16,6 +17,7 @@ _SOURCES = PROJECT / "examples" / "viewer"
 _BUILT = "dist"
 _MADE = ("node_modules", _BUILT, "test-results")
 _BUILD_S = 180
+_WAIT_S = 600
 
 
 def built_viewer(settings: Settings, tell: Tell) -> Path:
@@ -31,18 +33,24 @@ def built_viewer(settings: Settings, tell: Tell) -> Path:
         )
     shelf = home_of(settings) / "viewer"
     folder = shelf / _key()
-    if not folder.exists():
-        packages = install_packages(_SOURCES, settings, tell)
-        tell("building the viewer's page")
-        _build(shelf, folder, packages)
+    if folder.exists():
+        return folder
+    make_folder(shelf)
+    # Whoever comes while it is built waits for it.
+    with FileLock(shelf / "lock", timeout=_WAIT_S):
+        if not folder.exists():
+            packages = install_packages(_SOURCES, settings, tell)
+            tell("building the viewer's page")
+            _build(shelf, folder, packages)
     return folder
 
 
 def _build(shelf: Path, folder: Path, packages: Path) -> None:
     """Build beside the place and move it there; what was built of older sources goes."""
-    shutil.rmtree(shelf, ignore_errors=True)
-    make_folder(shelf)
-    scratch = shelf / f"unfinished-{os.getpid()}"
+    for older in shelf.iterdir():
+        if older.is_dir():
+            shutil.rmtree(older, ignore_errors=True)
+    scratch = shelf / "unfinished"
     try:
         shutil.copytree(_SOURCES, scratch, ignore=shutil.ignore_patterns(*_MADE))
         (scratch / "node_modules").symlink_to(packages)
