@@ -68,16 +68,16 @@ function SignedIn({ me }: { me: Me }) {
         {me.kind !== 'single' && <Account me={me} />}
       </header>
       {/* On a phone one of the two columns is shown: which one, the style sheet decides by this. */}
-      <div className="columns" data-open={route ? 'session' : 'list'}>
-        <SessionList sessions={sessions} more={more} problem={problem} route={route} />
-        <main id="content" tabIndex={-1}>
+      <main className="columns" data-open={route ? 'session' : 'list'}>
+        <SessionList sessions={sessions} more={more} problem={problem} route={route} me={me} />
+        <section id="content" aria-label="Session" tabIndex={-1}>
           {!route && <p className="quiet">Choose a session.</p>}
           {route && open && <SessionView key={`${route.owner} ${route.session}`} session={open} route={route} me={me} />}
           {route && sessions && !open && (
             <p role="alert">There is no such session, or it is not shared with you. <a href="#/">All sessions</a></p>
           )}
-        </main>
-      </div>
+        </section>
+      </main>
     </>
   );
 }

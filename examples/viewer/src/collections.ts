@@ -20,8 +20,11 @@ type Refused = (error: Refusal) => void;
 
 // What all shapes have in common. A collection follows its shape while something on the screen uses it.
 async function follow(wanted: Wanted, refused: Refused) {
-  const { forgetToken, ...shape } = await shapeByToken(wanted);
   const line = openLine();
+  const { forgetToken, ...shape } = await shapeByToken(wanted).catch((error: unknown) => {
+    line.close();
+    throw error;
+  });
   const stop = new AbortController();
   return {
     close: () => {

@@ -56,7 +56,8 @@ export type Upload = {
 export interface Session {
   session_id: string;
   owner: string;
-  role: 'owner' | 'co-owner' | 'editor' | 'viewer';
+  // What one may do there; owner also where somebody else's session is shared as that.
+  role: 'owner' | 'editor' | 'viewer';
   updated_at: string;
 }
 

@@ -44,7 +44,7 @@ export function SessionView({ session, route, me }: Props) {
       {route.view === 'tools' && <ToolEventsView session={session} />}
       {route.view === 'todos' && <TodosView session={session} />}
       {route.view === 'timeline' && <TimelineView session={session} />}
-      {route.view === 'uploads' && <UploadsView session={session} />}
+      {route.view === 'uploads' && <UploadsView session={session} me={me} />}
     </article>
   );
 }

@@ -6,7 +6,7 @@ import { Loading } from './follow';
 import { ask, mayPass, Refusal, sentence } from './gatekeeper';
 import { linkTo, type Route } from './route';
 import type { Session } from './rows';
-import { signedOut } from './sign-in';
+import { type Me, signedOut } from './sign-in';
 import { Time } from './time';
 
 const EVERY_MS = 10_000;
@@ -71,9 +71,10 @@ interface Props {
   more: (() => void) | undefined;
   problem: unknown;
   route: Route | undefined;
+  me: Me;
 }
 
-export function SessionList({ sessions, more, problem, route }: Props) {
+export function SessionList({ sessions, more, problem, route, me }: Props) {
   return (
     <nav aria-label="Sessions" className="sessions">
       {problem !== undefined && <p role="alert">{sentence(problem)}</p>}
@@ -82,7 +83,7 @@ export function SessionList({ sessions, more, problem, route }: Props) {
       <ul>
         {sessions?.map((session) => (
           <li key={`${session.owner} ${session.session_id}`}>
-            <SessionLink session={session} route={route} />
+            <SessionLink session={session} route={route} me={me} />
           </li>
         ))}
       </ul>
@@ -95,7 +96,7 @@ export function SessionList({ sessions, more, problem, route }: Props) {
   );
 }
 
-function SessionLink({ session, route }: { session: Session; route: Route | undefined }) {
+function SessionLink({ session, route, me }: Pick<Props, 'route' | 'me'> & { session: Session }) {
   const { owner, session_id, role, updated_at } = session;
   const isOpen = route?.owner === owner && route.session === session_id;
   return (
@@ -103,7 +104,7 @@ function SessionLink({ session, route }: { session: Session; route: Route | unde
       <span className="name">{session_id}</span>
       <span className="about">
         <Time at={new Date(updated_at)} />
-        {role !== 'owner' && <span className="tag">shared with you: {role}</span>}
+        {owner !== me.account_id && <span className="tag">shared with you: {role}</span>}
       </span>
     </a>
   );

@@ -5,26 +5,32 @@ import { followUploads, type Uploads } from './collections';
 import { Follow, Loading } from './follow';
 import { ask, sentence } from './gatekeeper';
 import type { Session, Upload } from './rows';
+import type { Me } from './sign-in';
 import { Time } from './time';
 
 // Of a long file the beginning is shown.
 const SHOWN_BYTES = 65_536;
 
-export const UploadsView = ({ session }: { session: Session }) => (
+interface Props {
+  session: Session;
+  me: Me;
+}
+
+export const UploadsView = ({ session, me }: Props) => (
   <Follow start={(refused) => followUploads(session, refused)}>
-    {(rows) => <List session={session} rows={rows} />}
+    {(rows) => <List session={session} me={me} rows={rows} />}
   </Follow>
 );
 
-function List({ session, rows }: { session: Session; rows: Uploads }) {
+function List({ session, me, rows }: Props & { rows: Uploads }) {
   const [openId, setOpenId] = useState<string>();
   const { data, isReady } = useLiveQuery((query) => query.from({ upload: rows }).orderBy(({ upload }) => upload.stored_at, 'desc'), [rows]);
   if (!isReady) return <Loading />;
-  const isMine = session.role === 'owner';
+  const isMine = session.owner === me.account_id;
   const open = data.find(({ id }) => id === openId);
   return (
     <section className="scroll" aria-label="Uploads" tabIndex={0}>
-      {isMine ? <Store session={session} /> : <p className="quiet">Only who owns the session can read its files.</p>}
+      {isMine ? <Store session={session} /> : <p className="quiet">Only whose session it is can read its files.</p>}
       {data.length === 0 && <p className="quiet">There are no files.</p>}
       <ul className="events">
         {data.map((upload) => (
