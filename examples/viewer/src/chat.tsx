@@ -63,6 +63,9 @@ function ThreadList({ session, route, me, threads }: Props & { threads: Threads 
   );
 }
 
+// Of a long thread the newest are shown, and more by and by: a browser lays out hundreds at once, and thousands not.
+const AT_ONCE = 300;
+
 function Thread({ session, me, messages }: { session: Session; me: Me; messages: Messages }) {
   const { data, isReady } = useLiveQuery(
     (query) =>
@@ -72,6 +75,7 @@ function Thread({ session, me, messages }: { session: Session; me: Me; messages:
         .orderBy(({ message }) => message.id),
     [messages],
   );
+  const [count, setCount] = useState(AT_ONCE);
   const list = shown(data);
   const news = useNews(isReady ? list : undefined, me);
   if (!isReady) return <Loading />;
@@ -80,13 +84,20 @@ function Thread({ session, me, messages }: { session: Session; me: Me; messages:
       {/* Its bottom is where it begins and stays, by the style sheet. Focusable, so that the keyboard can scroll it. */}
       <section className="scroll" aria-label="Messages" tabIndex={0}>
         <ol className="messages">
-          {list.map((message) => (
+          {list.length > count && (
+            <li className="earlier">
+              <button type="button" onClick={() => setCount(count + AT_ONCE)}>
+                Earlier messages
+              </button>
+            </li>
+          )}
+          {list.slice(-count).map((message) => (
             <MessageItem
               key={messageKey(message)}
               role={message.role}
               content={message.content}
               at={message.created_at.getTime()}
-              isMine={message.author_account_id === me.account_id}
+              isMine={isBy(me, message)}
               isOnItsWay={!message.$synced}
             />
           ))}
@@ -107,7 +118,8 @@ function Thread({ session, me, messages }: { session: Session; me: Me; messages:
 
 const SPEAKERS = { user: 'User', assistant: 'Assistant', system: 'System' };
 
-const speaker = (role: Message['role'], isMine: boolean) => (isMine && role === 'user' ? 'You' : SPEAKERS[role]);
+// What an assistant says is not its account's own words.
+const isBy = (me: Me, { role, author_account_id }: Message) => role === 'user' && author_account_id === me.account_id;
 
 interface ItemProps {
   role: Message['role'];
@@ -121,7 +133,7 @@ interface ItemProps {
 const MessageItem = memo(({ role, content, at, isMine, isOnItsWay }: ItemProps) => (
   <li className="message" data-role={role} data-mine={isMine} data-way={isOnItsWay ? 'sending' : 'there'}>
     <p className="by">
-      <strong>{speaker(role, isMine)}</strong> {isOnItsWay ? <span>Sending…</span> : <Time at={new Date(at)} />}
+      <strong>{isMine ? 'You' : SPEAKERS[role]}</strong> {isOnItsWay ? <span>Sending…</span> : <Time at={new Date(at)} />}
     </p>
     <p className="content">{content}</p>
   </li>
@@ -136,7 +148,7 @@ function useNews(messages: Message[] | undefined, me: Me): string {
     if (!messages) return;
     const isNew = last && seen.current && !seen.current.has(messageKey(last));
     seen.current = new Set(messages.map(messageKey));
-    if (isNew && last.author_account_id !== me.account_id) {
+    if (isNew && !isBy(me, last)) {
       setNews(`${SPEAKERS[last.role]}: ${last.content.slice(0, 300)}`);
     }
   }, [messages === undefined, messages?.length, last && messageKey(last)]);

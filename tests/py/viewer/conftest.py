@@ -54,7 +54,11 @@ def stage(
 
 @pytest.fixture
 def windows(
-    stage: Stage, browser: Browser, settings: Settings, request: pytest.FixtureRequest, tmp_path: Path
+    stage: Stage,
+    browser: Browser,
+    settings: Settings,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> Iterator[Windows]:
     """Open windows, and see at the end that none asked for more than the policy allows."""
     if stage.process is None:

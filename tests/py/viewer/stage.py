@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 from playwright.sync_api import Route
@@ -76,7 +76,7 @@ class Stage:
     reader: Person
     stranger: Person
     thread_id: str
-    port: int = field(default_factory=lambda: _free_port())
+    port: int
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -119,7 +119,7 @@ class Stage:
 
     def authorize(self, route: Route, person: Person, name: str) -> None:
         """Answer as the identity provider's page does once somebody has said who they are."""
-        asked = {key: found[0] for key, found in parse_qs(urlsplit(route.request.url).query).items()}
+        asked = dict(parse_qsl(urlsplit(route.request.url).query))
         assert asked["client_id"] == AUDIENCE
         assert asked["response_type"] == "id_token"
         token = self.issuer.token(person.subject, nonce=asked["nonce"], name=name)
@@ -129,18 +129,20 @@ class Stage:
     def call(self, person: Person, function: str, **given: object) -> dict[str, Any]:
         """Call a function of schema api as somebody; the row it gives."""
         named = ", ".join(f"{name} => %({name})s" for name in given)
-        values = {key: Jsonb(value) if isinstance(value, dict) else value for key, value in given.items()}
+        query = f"select * from api.{function}({named})".encode()
+        for name, value in given.items():
+            given[name] = Jsonb(value) if isinstance(value, dict) else value
         with acting_as(self.writer, person.account_id):
-            cursor = self.writer.cursor(row_factory=dict_row)
-            row = cursor.execute(f"select * from api.{function}({named})".encode(), values).fetchone()
+            row = self.writer.cursor(row_factory=dict_row).execute(query, given).fetchone()
         if row is None:
             raise AssertionError(f"{function} gives what it wrote")
         return row
 
     def say(self, content: str, **more: object) -> dict[str, Any]:
         """Write a message as an assistant does, beside the browsers."""
-        given: dict[str, object] = {"session_id": SESSION, "thread_id": self.thread_id, "role": "assistant"}
-        return self.call(self.owner, "append_message", **(given | {"content": content} | more))
+        given: dict[str, object] = {"session_id": SESSION, "thread_id": self.thread_id}
+        given |= {"role": "assistant", "content": content}
+        return self.call(self.owner, "append_message", **(given | more))
 
     def count(self, content: str) -> int:
         """Count the messages with a content that there are in the database."""
@@ -159,20 +161,18 @@ class Stage:
 
 
 @contextmanager
-def set_up(
-    writer: Connection, electric: Electric, viewer: Path, folder: Path
-) -> Iterator[Stage]:
+def set_up(writer: Connection, electric: Electric, viewer: Path, folder: Path) -> Iterator[Stage]:
     """Enrol the people, write what they look at, and run the gatekeeper. folder: for files."""
-    people = {name: enrol(writer, name) for name in ("owner", "editor", "reader", "stranger")}
-    stage = Stage(writer, electric, new_issuer(folder), viewer, **people, thread_id="")
+    people = [enrol(writer, name) for name in ("owner", "editor", "reader", "stranger")]
+    stage = Stage(writer, electric, new_issuer(folder), viewer, *people, "", _free_port())
     stage.call(stage.owner, "open_session", session_id=SESSION)
     stage.call(stage.stranger, "open_session", session_id="session-of-a-stranger")
-    for name, role in (("editor", "editor"), ("reader", "viewer")):
+    for member, role in ((stage.editor, "editor"), (stage.reader, "viewer")):
         stage.call(
             stage.owner,
             "share_session",
             session_id=SESSION,
-            member_account_id=people[name].account_id,
+            member_account_id=member.account_id,
             role=role,
         )
     thread = stage.call(stage.owner, "start_thread", session_id=SESSION, title="Why is it slow?")

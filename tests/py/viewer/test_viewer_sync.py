@@ -1,4 +1,4 @@
-"""Windows in sync: what is written in one is seen in the others, by whom it is for, and no longer."""
+"""Windows in sync: what is written in one is seen in the others, by whom it is for."""
 
 import re
 
@@ -29,7 +29,11 @@ def test_a_message_is_shown_at_once_and_settles_when_it_has_come_round(
     page = windows.signed_in(stage.owner)
     open_chat(page, stage.owner)
     held: list[Route] = []
-    page.route("**/rpc/append_message", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/rpc/append_message", hold)
     write(page, "Is it there already?")
     sent = message(page, "Is it there already?")
     expect(sent).to_have_attribute("data-way", "sending")
@@ -45,7 +49,7 @@ def test_a_message_is_shown_at_once_and_settles_when_it_has_come_round(
 
 
 def test_an_answer_alone_does_not_settle_a_message(stage: Stage, windows: Windows) -> None:
-    """It is on its way until its transaction was seen, not until the server said that it is done."""
+    """It is on its way until its transaction was seen, not until the server said it was done."""
     page = windows.signed_in(stage.owner)
     open_chat(page, stage.owner)
     page.route("**/v1/shape?**", lambda _: None)
