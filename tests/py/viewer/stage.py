@@ -163,8 +163,18 @@ class Stage:
 @contextmanager
 def set_up(writer: Connection, electric: Electric, viewer: Path, folder: Path) -> Iterator[Stage]:
     """Enrol the people, write what they look at, and run the gatekeeper. folder: for files."""
-    people = [enrol(writer, name) for name in ("owner", "editor", "reader", "stranger")]
-    stage = Stage(writer, electric, new_issuer(folder), viewer, *people, "", _free_port())
+    stage = Stage(
+        writer=writer,
+        electric=electric,
+        issuer=new_issuer(folder),
+        viewer=viewer,
+        owner=enrol(writer, "owner"),
+        editor=enrol(writer, "editor"),
+        reader=enrol(writer, "reader"),
+        stranger=enrol(writer, "stranger"),
+        thread_id="",
+        port=_free_port(),
+    )
     stage.call(stage.owner, "open_session", session_id=SESSION)
     stage.call(stage.stranger, "open_session", session_id="session-of-a-stranger")
     for member, role in ((stage.editor, "editor"), (stage.reader, "viewer")):

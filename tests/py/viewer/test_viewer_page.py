@@ -23,6 +23,18 @@ from tests.py.viewer.windows import (
 
 _MANY = 2_000
 _SLOW_MS = 1_500
+_LARGEST_PICTURE = 200_000
+_TALK = (
+    ("user", "Checkout takes two seconds since Monday. Which query is it?"),
+    (
+        "assistant",
+        """The one that counts open orders: it reads all of them, for want of an index.
+
+create index on orders (customer_id, status);""",
+    ),
+    ("user", "Can that be made while people buy?"),
+    ("assistant", "Yes, concurrently. It took 40 s on the copy, and the count then 3 ms."),
+)
 _FILL = """
     insert into app.chat_messages (account_id, session_id, thread_id, mode, role, content)
     select %s, %s, %s, 'session', 'user', number || repeat(' and some more words', 10)
@@ -240,6 +252,25 @@ def test_tools_and_todos_are_followed(stage: Stage, windows: Windows) -> None:
         expect_state(each, "Live")
     other.get_by_label("Look at the plan").check()
     expect(page.get_by_label("Look at the plan")).to_be_checked()
+
+
+def test_a_picture_of_the_viewer(stage: Stage, windows: Windows) -> None:
+    """The one that README and examples/viewer/README.md show: with SESSIONBASE_SCREENSHOTS=docs."""
+    for name in ("Checkout is slow", "Import of April", "Notes"):
+        stage.call(stage.owner, "open_session", session_id=name)
+    session = "Checkout is slow"
+    for title in ("Indexes", "Which query?"):
+        thread = stage.call(stage.owner, "start_thread", session_id=session, title=title)
+    given = {"session_id": session, "thread_id": thread["id"]}
+    for role, content in _TALK:
+        stage.say(content, role=role, **given)
+    page = windows.signed_in(stage.owner, {"width": 1180, "height": 700})
+    open_session(page, stage.owner, session)
+    write(page, "Good. Let us see it by its plan.")
+    expect(message(page, "Good. Let us see it by its plan.")).to_have_attribute("data-way", "there")
+    expect_state(page, "Live")
+    picture = windows.keep(page, "viewer", whole_name=True)
+    assert picture.stat().st_size <= _LARGEST_PICTURE
 
 
 def _tab_to(page: Page, name: str) -> None:

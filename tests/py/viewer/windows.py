@@ -67,10 +67,10 @@ class Windows:
         """Open another window of the same browser: of the same login session."""
         return _with_clock(page.context.new_page())
 
-    def keep(self, page: Page, name: str) -> Path:
-        """Keep a picture of a window."""
+    def keep(self, page: Page, name: str, *, whole_name: bool = False) -> Path:
+        """Keep a picture of a window, under the test's name and this one, or this one alone."""
         self._pictures.mkdir(parents=True, exist_ok=True)
-        path = self._pictures / f"{self._test}-{name}.png"
+        path = self._pictures / f"{name if whole_name else f'{self._test}-{name}'}.png"
         page.screenshot(path=path)
         return path
 
