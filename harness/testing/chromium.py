@@ -25,19 +25,10 @@ _DEPENDENCIES = (
 
 @dataclass(frozen=True)
 class Chromium:
-    """The program, what its environment must have besides, and how it is started here."""
+    """The program, and what its environment must have besides."""
 
     program: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def arguments(self) -> list[str]:
-        """Return what it is started with.
-
-        As root it refuses to start with its sandbox. It sees only pages of this project, on a
-        machine for tests, so it runs without; as anybody else it keeps it.
-        """
-        return ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
 def find_chromium(settings: Settings, tell: Tell) -> Chromium:

@@ -95,11 +95,3 @@ def test_where_it_can_not_be_had_a_person_is_told_what_to_install(
     gone = nowhere.model_copy(update={"chromium": tmp_path / "gone"})
     with pytest.raises(SessionbaseError, match="SESSIONBASE_CHROMIUM names"):
         find_chromium(gone, print)
-
-
-@pytest.mark.parametrize(("account", "arguments"), [(0, ["--no-sandbox"]), (1000, [])])
-def test_only_as_root_it_runs_without_its_sandbox(
-    monkeypatch: pytest.MonkeyPatch, account: int, arguments: list[str]
-) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: account)
-    assert Chromium(Path("chromium")).arguments == arguments

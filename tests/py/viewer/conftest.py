@@ -34,7 +34,9 @@ def browser(settings: Settings) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(
             executable_path=chromium.program,
-            args=chromium.arguments,
+            # As root, and on machines that let nobody make namespaces, there is none to be had. It
+            # sees the pages of this project only.
+            chromium_sandbox=False,
             env={**os.environ, **chromium.environment},
         )
 

@@ -33,7 +33,7 @@ _TALK = (
 create index on orders (customer_id, status);""",
     ),
     ("user", "Can that be made while people buy?"),
-    ("assistant", "Yes, concurrently. It took 40 s on the copy, and the count then 3 ms."),
+    ("assistant", "Yes, concurrently: then nobody waits for it."),
 )
 _FILL = """
     insert into app.chat_messages (account_id, session_id, thread_id, mode, role, content)
@@ -264,11 +264,12 @@ def test_a_picture_of_the_viewer(stage: Stage, windows: Windows) -> None:
     given = {"session_id": session, "thread_id": thread["id"]}
     for role, content in _TALK:
         stage.say(content, role=role, **given)
-    page = windows.signed_in(stage.owner, {"width": 1180, "height": 700})
+    page = windows.signed_in(stage.owner, {"width": 1180, "height": 800})
     open_session(page, stage.owner, session)
     write(page, "Good. Let us see it by its plan.")
     expect(message(page, "Good. Let us see it by its plan.")).to_have_attribute("data-way", "there")
     expect_state(page, "Live")
+    page.get_by_role("heading", name=session).focus()
     picture = windows.keep(page, "viewer", whole_name=True)
     assert picture.stat().st_size <= _LARGEST_PICTURE
 

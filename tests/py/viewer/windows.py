@@ -46,7 +46,7 @@ class Windows:
         context.set_default_timeout(15_000)
         context.add_init_script(_WATCH)
         context.route(
-            f"{AUTHORIZE_URL}**", lambda route: self._stage.authorize(route, person, "Somebody")
+            f"{AUTHORIZE_URL}**", lambda route: self._stage.authorize(route, person, "Ada")
         )
         context.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
         context.on("console", lambda message: self._note(message.text))
