@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
 from harness.connections import connect
@@ -20,11 +19,9 @@ from tests.py.viewer.windows import Windows
 
 
 @pytest.fixture(scope="session")
-def viewer(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def viewer(settings: Settings) -> Path:
     """Return the built page."""
-    # Several processes of pytest have the folder above theirs in common.
-    with FileLock(tmp_path_factory.getbasetemp().parent / "viewer.lock"):
-        return built_viewer(settings, print)
+    return built_viewer(settings, print)
 
 
 @pytest.fixture(scope="module")
