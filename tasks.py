@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -69,6 +70,12 @@ from harness.session_logs.results import IngestRequest
 from harness.session_logs.showing import report_ingest
 from harness.site import build_site
 from harness.targets import bring_up_to_date, target
+from harness.up.detaching import run_detached
+from harness.up.ending import take_down
+from harness.up.run import USUAL_PORT, UpOrder, run_up
+from harness.up.showing import report_status as show_status
+from harness.up.showing import show_up
+from harness.up.state import State
 from harness.upload_files import StoreRequest, report_stored, store_file, write_content
 
 P = ParamSpec("P")
@@ -819,6 +826,53 @@ def gatekeeper(_: Context, port: int = -1) -> None:
     serve(server, known, console.say)
 
 
+@task(
+    help={
+        "port": f"Where to serve on 127.0.0.1; else {USUAL_PORT}, or any if that is taken.",
+        "demo": "Let people of the sample go on talking.",
+        "sample": "Write the sample's people and let them sign in; without it, what there is.",
+        "detach": "Return once it is up; `invoke down` ends it.",
+        **_JSON,
+    }
+)
+@command
+def up(
+    _: Context,
+    port: int = -1,
+    demo: bool = False,
+    sample: bool = True,
+    detach: bool = False,
+    json: bool = False,
+) -> None:
+    """Run everything on this machine, with a sample to look at, until Ctrl-C."""
+    known = settings.load_as(GatekeeperSettings)
+    order = UpOrder(None if port == -1 else port, sample=sample, demo=demo)
+    began = datetime.now(UTC)
+
+    def show(state: State) -> None:
+        show_up(state, was_up=state.since < began, as_json=json)
+
+    if detach:
+        order.check()
+        run_detached(known, order, show)
+    else:
+        run_up(known, order, console.note, show)
+
+
+@task
+@command
+def down(_: Context) -> None:
+    """End what `invoke up` started."""
+    console.say("ended" if take_down(settings.load()) else "nothing is up")
+
+
+@task(help=_JSON)
+@command
+def status(_: Context, json: bool = False) -> ExitCode:
+    """Show what `invoke up` runs and whether it is well; exit 1 if not."""
+    return show_status(settings.load(), as_json=json)
+
+
 @task(help={"database": "Name of the database, if it is not the embedded one."})
 @command
 def reset(_: Context, database: str = "") -> None:
@@ -887,5 +941,8 @@ ns = Collection(
     restore,
     rollback,
     gatekeeper,
+    up,
+    down,
+    status,
     reset,
 )

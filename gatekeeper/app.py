@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gatekeeper import discovery, health, openapi, proxy, rpc, signing_in, uploads
+from gatekeeper import discovery, health, openapi, pages, proxy, rpc, signing_in, uploads
 from gatekeeper.database import Database
 from gatekeeper.electric import Electric
 from gatekeeper.errors import Refusal, bad_request, method_not_allowed, not_found
@@ -21,6 +21,7 @@ from gatekeeper.limits import Limits
 from gatekeeper.login_sessions import LoginSessions, RotatesSecrets
 from gatekeeper.metrics import Metrics
 from gatekeeper.observing import Observing
+from gatekeeper.pages import Pages
 from gatekeeper.parts import Parts
 from gatekeeper.revocations import Revocations
 from gatekeeper.settings import GatekeeperSettings
@@ -56,7 +57,7 @@ def build(settings: GatekeeperSettings, server: Server) -> Starlette:
 
 def all_routes() -> list[Route]:
     """Gather the routes: each module has its own. Those that are asked for most come first."""
-    modules = (proxy, health, openapi, signing_in, discovery, rpc, uploads)
+    modules = (proxy, health, openapi, pages, signing_in, discovery, rpc, uploads)
     return [route for module in modules for route in module.routes()]
 
 
@@ -75,6 +76,7 @@ def _parts(settings: GatekeeperSettings, server: Server) -> Parts:
         upstream=Upstream(settings, electric, metrics),
         tokens=ShapeTokens(settings),
         limits=Limits(settings),
+        pages=Pages(settings),
         metrics=metrics,
     )
 

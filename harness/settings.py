@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     pgtap_sql: Path | None = Field(default=None, validation_alias="PGTAP_SQL")
     """pgTAP's pgtap.sql; without it, the system's Postgres, then Debian's package."""
 
+    chromium: Path | None = None
+    """The browser of the viewer's tests; without it, the PATH, then Debian's package."""
+
+    screenshots: Path | None = None
+    """Where the viewer's tests leave their pictures; without it, pytest's own temporary folder."""
+
     env: Literal["development", "production"] = "development"
     """Where this runs. In production nothing starts that is for development only."""
 
@@ -100,7 +106,7 @@ class Settings(BaseSettings):
             )
         return password
 
-    @field_validator("home", "postgres_bin", "pg_prove", "pgtap_sql")
+    @field_validator("home", "postgres_bin", "pg_prove", "pgtap_sql", "chromium", "screenshots")
     @classmethod
     def _from_here(cls, path: Path | None) -> Path | None:
         # Programs are run elsewhere, so a path must not depend on where that is.
