@@ -7,7 +7,7 @@ from typing import Any
 from harness import console
 from harness.connections import Server, connect
 from harness.cutover import preflight
-from harness.cutover.archive import check_archive, take_archive
+from harness.cutover.archive import take_archive
 from harness.cutover.bringing import Bringing
 from harness.cutover.journal import Facts, Journal
 from harness.cutover.mark import close
@@ -79,9 +79,7 @@ def look(night: Night) -> Facts:
 def archive(night: Night) -> Facts:
     """Archive the files, and read the archive back."""
     with console.progress() as tell:
-        taken = take_archive(night.request.data, night.request.folder / "archive", tell)
-        # Whoever took it, and whenever: from here on it is the way back.
-        whole = check_archive(taken.path, tell)
+        whole = take_archive(night.request.data, night.request.folder / "archive", tell)
     console.step(f"archive: {whole.path}, SHA-256 {whole.sha256}")
     return {**whole.facts(), "sums": sums_of(whole)}
 

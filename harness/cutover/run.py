@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from psycopg.errors import InsufficientPrivilege
@@ -11,20 +12,17 @@ from psycopg.errors import InsufficientPrivilege
 from harness import console
 from harness.connections import Connection, Server, connect
 from harness.cutover import preflight, rehearsal
+from harness.cutover.archive import check_archive
 from harness.cutover.bringing import Bringing
 from harness.cutover.journal import Facts, Journal
 from harness.cutover.locks import check_held, locked
 from harness.cutover.night import DO, Night, check_quarantine, database_id
-from harness.cutover.report import write_report
+from harness.cutover.report import rollback_of, write_report
 from harness.cutover.request import STEPS, CutoverRequest
 from harness.cutover.sums import check_sums, read_sums
 from harness.cutover.trial import Stopwatch
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
-
-_CLOSED_FROM = "maintenance"
-_OPEN_FROM = "open"
-"""The steps that close and open the doors."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ def _go(night: Night, lock: Connection) -> None:
             if night.journal.facts(name) is None:
                 check_held(lock)
                 _do(night, name, number)
-            if name == "import":
+            if name == "import" and not _is_open(night):
                 check_quarantine(night.facts(name), night.request.max_quarantine)
     except BaseException:
         _say_closed(night)
@@ -184,37 +182,42 @@ def _noted(night: Night, name: str) -> Facts:
 def _look_for_orders(night: Night) -> None:
     """Import again, if records in conflict are to be treated in another way now."""
     imported = night.journal.facts("import")
-    if (
-        imported
-        and imported["on_conflict"] != night.request.on_conflict
-        and night.journal.facts(_OPEN_FROM) is None
-    ):
+    if imported and imported["on_conflict"] != night.request.on_conflict and not _is_open(night):
         console.note(f"importing again, with --on-conflict={night.request.on_conflict}")
         night.journal.undo("import")
 
 
 def _look_for_changes(night: Night) -> None:
-    """Begin again with the archive, if the files are not those of the archive any more."""
-    if night.journal.facts("archive") is None or night.journal.facts("open") is not None:
+    """Begin again with the archive, if it is not whole, or the files are not those it is of."""
+    archived = night.journal.facts("archive")
+    if archived is None or _is_open(night):
         return
     with console.progress() as tell:
-        found = read_sums(night.request.data, tell)
-    try:
-        check_sums(night.sums, found, "now")
-    except SessionbaseError as error:
-        console.note(f"{error.what}: taking a new archive, and importing again")
-        night.journal.undo("archive")
+        try:
+            check_archive(Path(archived["path"]), tell)
+            check_sums(night.sums, read_sums(night.request.data, tell), "now")
+        except SessionbaseError as error:
+            console.note(f"{error.what}: taking a new archive, and importing again")
+            night.journal.undo("archive")
 
 
 def _say_closed(night: Night) -> None:
-    """Say that writes are refused, whatever else went wrong."""
-    journal = night.journal
-    if (
-        not night.request.rehearse
-        and journal.was_begun(_CLOSED_FROM)
-        and journal.facts(_OPEN_FROM) is None
-    ):
-        console.note(
-            "MAINTENANCE IS ON: applications read and can't write. Run the same command again to "
-            "go on, or go back with `invoke rollback`."
-        )
+    """Say that writes are refused, whatever else went wrong, and both ways on."""
+    journal, archived = night.journal, night.journal.facts("archive")
+    is_closed = (
+        journal.was_begun("import")
+        or journal.facts("migrate") is not None
+        or bool((journal.facts("maintenance") or {}).get("closed"))
+    )
+    if night.request.rehearse or not is_closed or _is_open(night):
+        return
+    back = rollback_of(night.request, archived) if archived else "invoke rollback"
+    console.note(
+        "MAINTENANCE IS ON: applications read and can't write. "
+        f"Run the same command again to go on, or go back: {back}"
+    )
+
+
+def _is_open(night: Night) -> bool:
+    """Say whether the doors were opened again."""
+    return night.journal.facts("open") is not None

@@ -10,6 +10,7 @@ from bench.watched import events
 from harness.connections import connect
 from harness.console import Watch
 from harness.cutover import night
+from harness.cutover.archive import check_archive
 from harness.cutover.bringing import Bringing
 from harness.cutover.journal import Facts
 from harness.cutover.night import Night
@@ -28,6 +29,11 @@ def before(step: str, do: Callable[[], None], patch: pytest.MonkeyPatch) -> None
         return really(asked)
 
     patch.setitem(night.DO, step, first)
+
+
+def interrupt() -> None:
+    """Do what Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def run(place: Place, statement: str) -> int:
@@ -180,9 +186,6 @@ def test_a_mark_that_somebody_lifted_is_set_again(
 def test_ctrl_c_says_that_the_doors_are_closed(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         before("verify", interrupt, patch)
         with pytest.raises(KeyboardInterrupt):
@@ -211,4 +214,20 @@ def test_records_in_conflict_may_be_replaced_in_the_next_run(
     assert "3 records were quarantined" in error.what
     place.cut_over(on_conflict="replace")
     assert run(place, "select from app.chat_tool_events where extra ? 'note'") == 1
+    assert not is_closed(place.server)
+
+
+def test_an_archive_that_is_not_whole_is_taken_again(place: Place) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        before("open", interrupt, patch)
+        with pytest.raises(KeyboardInterrupt):
+            place.cut_over()
+    (archive,) = (place.out / "archive").glob("*.tar.zst")
+    whole = archive.read_bytes()
+    archive.chmod(0o600)
+    archive.write_bytes(whole[:-9])
+    facts = place.cut_over().facts
+    assert facts["archive"]["path"] != str(archive)
+    check_archive(Path(facts["archive"]["path"]), print)
+    assert facts["total"]["unchanged"] == facts["total"]["read"] - 2
     assert not is_closed(place.server)
