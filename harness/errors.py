@@ -40,6 +40,7 @@ class ExitCode(IntEnum):
     NOT_THERE = 43
     DAMAGED = 44
     BACKUP_FAILED = 45
+    BROKEN = 50
 
 
 class SessionbaseError(Exception):

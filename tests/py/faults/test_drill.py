@@ -1,0 +1,56 @@
+"""`invoke drill` itself, for a few seconds."""
+
+import json
+import os
+from random import Random
+
+from drill.faults import Fault
+from drill.run import in_turn
+from harness.settings import Settings
+from tests.py.commands.conftest import run_invoke
+
+
+def drill(settings: Settings, *options: str) -> tuple[int, str, str]:
+    """Run it; return its exit code and what it printed."""
+    environment = {"SESSIONBASE_HOME": str(settings.home), "DATABASE_URL": ""}
+    if settings.postgres_bin:
+        environment["SESSIONBASE_POSTGRES_BIN"] = str(settings.postgres_bin)
+    result = run_invoke("drill", *options, environment=environment)
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_it_says_what_it_injected_and_what_it_checked(settings: Settings) -> None:
+    code, printed, noted = drill(settings, "--minutes", "0.1", "--seed", "8", "--json")
+    assert code == 0, printed + noted
+    assert "seed 8" in noted
+    said = json.loads(printed)
+    assert said["holds"]
+    assert said["kept"] is None
+    assert said["injected"]
+    for injected in said["injected"]:
+        assert injected["seen"]
+    assert [check["name"] for check in said["checks"] if not check["holds"]] == []
+    looked_at = {check["name"]: check["looked_at"] for check in said["checks"]}
+    assert looked_at["no acknowledged write lost, none doubled"]["acknowledged"] > 10
+    assert looked_at["clients have the database's rows, told in order"]["rows"] > 10
+    assert looked_at["imports end as an undisturbed one"]["imports"] > 0
+    assert said["not_injected"] == ({} if os.geteuid() == 0 else {"disk_full": "needs root"})
+
+
+def test_a_time_that_is_none_is_refused(settings: Settings) -> None:
+    code, _, noted = drill(settings, "--minutes", "0")
+    assert code == 41
+    assert "--minutes must be more than 0" in noted
+
+
+def test_one_seed_gives_the_same_faults_in_the_same_order() -> None:
+    faults = [Fault(name, f"{name} {n}", lambda _: "") for name in "abcd" for n in range(3)]
+
+    def first(seed: int) -> list[str]:
+        turns = in_turn(faults, Random(seed))  # noqa: S311 - nothing of it is secret
+        return [next(turns).target for _ in range(12)]
+
+    assert first(1) == first(1)
+    assert first(1) != first(2)
+    # Each name once before any comes again.
+    assert sorted(target[0] for target in first(1)[:4]) == list("abcd")
