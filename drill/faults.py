@@ -25,6 +25,8 @@ Inject = Callable[["Scene"], str]
 """Breaks something, and returns how that was seen."""
 
 _SEEN_S = 20
+_IMPORT_S = 60
+_IMPORTS = "select pid from pg_stat_activity where application_name = 'sessionbase import'"
 _HOUR_S = 3600
 _NEARLY_S = 60
 _WITHIN_LEEWAY_S = 20
@@ -63,6 +65,7 @@ def all_faults(stage: Stage) -> tuple[list[Fault], dict[str, str]]:
     """Return what can be injected here, and what can't, with the reason."""
     faults = [
         Fault("postgres_kill", "postmaster", _kill_postgres),
+        Fault("postgres_kill", "postmaster, during an import", _kill_postgres_importing),
         Fault("postgres_stop", "immediate shutdown", _stop_postgres),
         Fault("backend_kill", "a backend of Postgres", _kill_backend),
         Fault("stand_in_kill", "stand-in", lambda scene: _kill(scene, scene.stage.stand_in)),
@@ -88,8 +91,8 @@ def all_faults(stage: Stage) -> tuple[list[Fault], dict[str, str]]:
 def _kill_postgres(scene: Scene) -> str:
     """Kill the postmaster and every child, as the loss of power would; nothing is flushed."""
     stage = scene.stage
+    importing = _is_importing(stage)
     postmaster = stage.postmaster()
-    importing = scene.importer.running is not None
     family = [postmaster, *postmaster.children(recursive=True)]
     for process in family:
         _send(process, signal.SIGKILL)
@@ -98,10 +101,21 @@ def _kill_postgres(scene: Scene) -> str:
     return _recovered(scene, postmaster.pid, len(family), during_import=importing)
 
 
+def _kill_postgres_importing(scene: Scene) -> str:
+    """Kill it while an import is connected."""
+    wait_for("an import is at work", lambda: _is_importing(scene.stage), _IMPORT_S)
+    return _kill_postgres(scene)
+
+
+def _is_importing(stage: Stage) -> bool:
+    with stage.looking() as connection:
+        return bool(connection.execute(_IMPORTS).fetchall())
+
+
 def _stop_postgres(scene: Scene) -> str:
     """Let it end without a checkpoint, as a service manager in a hurry does."""
+    importing = _is_importing(scene.stage)
     postmaster = scene.stage.postmaster()
-    importing = scene.importer.running is not None
     _send(postmaster, signal.SIGQUIT)
     wait_for("Postgres is gone", lambda: is_gone(postmaster.pid), _SEEN_S)
     scene.stage.mend()
@@ -165,13 +179,7 @@ def _terminate_gatekeeper(scene: Scene) -> str:
 
 
 def _kill_import(scene: Scene) -> str:
-    program = _import_at_work(scene)
-    time.sleep(scene.dice.uniform(0, 1))
-    pid = program.pid
-    if pid is None:
-        # It was done by then; the next one is caught as soon as it has begun.
-        program = _import_at_work(scene)
-        pid = program.pid
+    pid = _import_at_work(scene).pid
     if pid is None:
         raise SessionbaseError(ExitCode.FAILED, "no import was caught at work")
     _send(psutil.Process(pid), signal.SIGKILL)
@@ -180,13 +188,13 @@ def _kill_import(scene: Scene) -> str:
 
 
 def _import_at_work(scene: Scene) -> Program:
-    """Wait until an import runs, and return it."""
+    """Wait until an import is connected, and return it."""
 
     def running() -> bool:
         program = scene.importer.running
-        return program is not None and program.pid is not None
+        return program is not None and program.pid is not None and _is_importing(scene.stage)
 
-    wait_for("an import runs", running, _SEEN_S)
+    wait_for("an import is at work", running, _IMPORT_S)
     program = scene.importer.running
     if program is None:
         raise SessionbaseError(ExitCode.FAILED, "the import ended just now")

@@ -100,7 +100,7 @@ class Importer:
     def _run(self) -> None:
         try:
             for number in range(1, IMPORTS + 1):
-                if self._stopped.wait(self._dice.uniform(0, 0.5)):
+                if self._stopped.wait(self._dice.uniform(0, 1)):
                     return
                 self._import(f"drill import {number}")
         except Exception as error:  # noqa: BLE001 - a thread that ends unseen would hide a fault

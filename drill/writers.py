@@ -22,6 +22,8 @@ from examples.clients.api import call, may_pass
 _PATIENCE_S = 20
 _ANSWER_S = 20
 _PAUSE_S = 60
+_PAUSES_S = (0.02, 0.15)
+"""Between one thing and the next."""
 _DISK_FULL = "53100"
 _ONCE_MORE = 0.05
 """How many acknowledged writes are sent again, as by a client that lost the answer."""
@@ -88,7 +90,7 @@ class Load(ABC):
 
     def _run(self) -> None:
         try:
-            while not self._stopped.wait(self.dice.uniform(0.01, 0.08)):
+            while not self._stopped.wait(self.dice.uniform(*_PAUSES_S)):
                 if self._may_go.is_set():
                     self.once()
                 else:

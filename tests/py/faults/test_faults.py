@@ -2,6 +2,7 @@
 
 import pytest
 
+from drill.programs import wait_for
 from tests.py.faults.conftest import Drilled, Holds
 from tests.py.waiting import wait_until
 
@@ -34,13 +35,12 @@ def test_what_must_hold_holds_after(
 
 def test_an_import_goes_on_through_the_end_of_postgres(drilled: Drilled, holds: Holds) -> None:
     importer = drilled.actors.importer
-    wait_until(lambda: importer.running is not None and importer.running.pid is not None)
-    account, ended = importer.account, len(importer.finished)
-    seen = drilled.inject("postgres_kill", "postmaster")
+    seen = drilled.inject("postgres_kill", "postmaster, during an import")
     assert "an import at work" in seen
     assert "recovered" in seen
-    wait_until(lambda: account in importer.finished)
-    assert len(importer.finished) > ended
+    assert {11, 36} & importer.codes.keys()
+    cut_off = importer.account
+    wait_for("the import ends well", lambda: cut_off in importer.finished, 120)
     holds()
 
 
@@ -64,7 +64,9 @@ def test_a_clock_that_is_an_hour_off_refuses_clearly_and_ends_no_login_session(
     sign_ins = [each.sign_ins for each in by_cookie]
     drilled.inject("clock_step", f"gatekeeper by {seconds:+} s")
     said = {code for code, times in _refusals(drilled).items() if times != refused.get(code)}
-    assert said == {"token_expired" if seconds > 0 else "token_invalid"}
+    # Put right again, the clock runs past the end of what was allowed meanwhile.
+    expected = "token_expired" if seconds > 0 else "token_invalid"
+    assert {expected} <= said <= {"token_expired", "token_invalid"}
     wait_until(lambda: all(e.answers > n for e, n in zip(by_cookie, answered, strict=True)))
     assert [each.sign_ins for each in by_cookie] == sign_ins
     holds()
