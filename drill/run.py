@@ -193,13 +193,15 @@ def _break_things(stage: Stage, actors: Actors, report: Report, tell: Tell) -> N
         time.sleep(dice.uniform(0.3, 1.5))
         at = time.monotonic()
         if at >= ends_at:
-            return
+            break
         tell(f"{at - began:.0f} s: {fault.name}, {fault.target}")
         seen = fault.inject(scene)
         lasted = time.monotonic() - at
         report.injected.append(
             Injected(round(at - began, 1), fault.name, fault.target, seen, round(lasted, 1))
         )
+    missing = {fault.name for fault in faults} - {each.name for each in report.injected}
+    report.not_injected |= dict.fromkeys(sorted(missing), "the time was up before its turn")
 
 
 def in_turn(faults: list[Fault], dice: Random) -> Iterator[Fault]:

@@ -1,13 +1,15 @@
 """`invoke drill` itself, for a few seconds."""
 
 import json
-import os
 from random import Random
 
 from drill.faults import Fault
 from drill.run import in_turn
 from harness.settings import Settings
 from tests.py.commands.conftest import run_invoke
+from tests.py.faults.test_faults import FAULTS
+
+KINDS = {name for name, _, _ in FAULTS} | {"postgres_kill", "postgres_stop"}
 
 
 def drill(settings: Settings, *options: str) -> tuple[int, str, str]:
@@ -27,14 +29,17 @@ def test_it_says_what_it_injected_and_what_it_checked(settings: Settings) -> Non
     assert said["holds"]
     assert said["kept"] is None
     assert said["injected"]
-    for injected in said["injected"]:
-        assert injected["seen"]
+    for each in said["injected"]:
+        assert each["seen"]
     assert [check["name"] for check in said["checks"] if not check["holds"]] == []
     looked_at = {check["name"]: check["looked_at"] for check in said["checks"]}
     assert looked_at["no acknowledged write lost, none doubled"]["acknowledged"] > 10
     assert looked_at["clients have the database's rows, told in order"]["rows"] > 10
     assert looked_at["imports end as an undisturbed one"]["imports"] > 0
-    assert said["not_injected"] == ({} if os.geteuid() == 0 else {"disk_full": "needs root"})
+    # In so little time few have their turn, and which had none is said.
+    injected = {each["name"] for each in said["injected"]}
+    assert injected.isdisjoint(said["not_injected"])
+    assert injected | said["not_injected"].keys() == KINDS
 
 
 def test_a_time_that_is_none_is_refused(settings: Settings) -> None:
