@@ -1,14 +1,17 @@
 """`invoke drill` itself, for a few seconds."""
 
 import json
+import os
+import subprocess
+import sys
 from random import Random
 
 from drill.faults import Fault
 from drill.run import in_turn
-from harness.settings import Settings
-from tests.py.commands.conftest import run_invoke
+from harness.settings import PROJECT, Settings
 from tests.py.faults.test_faults import FAULTS
 
+_PATIENCE_S = 300
 KINDS = {name for name, _, _ in FAULTS} | {"postgres_kill", "postgres_stop"}
 
 
@@ -17,7 +20,15 @@ def drill(settings: Settings, *options: str) -> tuple[int, str, str]:
     environment = {"SESSIONBASE_HOME": str(settings.home), "DATABASE_URL": ""}
     if settings.postgres_bin:
         environment["SESSIONBASE_POSTGRES_BIN"] = str(settings.postgres_bin)
-    result = run_invoke("drill", *options, environment=environment)
+    result = subprocess.run(
+        [sys.executable, "-m", "invoke", "drill", *options],
+        check=False,
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+    )
     return result.returncode, result.stdout, result.stderr
 
 
