@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
+from random import randrange
 from typing import ParamSpec
 
 from invoke.collection import Collection
@@ -662,6 +663,26 @@ def _bench_all(
         console.say(f"open {page.page}; the numbers: {page.numbers}")
 
 
+@task(
+    help={
+        "minutes": "For how long faults are injected; starting and checking come on top.",
+        "seed": "Which faults, in which order; without it, another one each time.",
+        **_JSON,
+    }
+)
+@command
+def drill(_: Context, minutes: float = 2.0, seed: int = 0, json: bool = False) -> ExitCode:
+    """Break a private installation under load, and check what must hold; exit 54 if it doesn't."""
+    with _requirements("test"):
+        from drill.report import show_drill  # noqa: PLC0415 - needs them
+        from drill.run import DrillOrder, run_drill  # noqa: PLC0415 - as well
+    order = DrillOrder(minutes, seed or randrange(1, 1_000_000))  # noqa: S311 - it decides what breaks, and is told
+    console.note(f"seed {order.seed}")
+    with console.progress() as tell:
+        report = run_drill(settings.load(), order, tell)
+    return show_drill(report, as_json=json)
+
+
 @task(help={"command": "Run this and exit, instead of a prompt."})
 @command
 def psql(_: Context, command: str = "") -> ExitCode | None:
@@ -926,6 +947,7 @@ ns = Collection(
     maintenance,
     test,
     bench,
+    drill,
     psql,
     review,
     guide,

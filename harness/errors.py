@@ -48,6 +48,7 @@ class ExitCode(IntEnum):
     CUTOVER_STOPPED = 51
     CUTOVER_RUNNING = 52
     OTHER_CUTOVER = 53
+    BROKEN = 54
 
 
 class SessionbaseError(Exception):

@@ -28,7 +28,8 @@ from harness.migrations.plan import Plan, check_policies, make_plan, without_tho
 from harness.migrations.script import ScriptError, run_script
 from harness.settings import SQL, Settings
 
-_LOCK_NOT_AVAILABLE = errors.LockNotAvailable.sqlstate
+_HELD_BY_OTHERS = {errors.LockNotAvailable.sqlstate, errors.DeadlockDetected.sqlstate}
+"""A lock that did not come in time, and one that somebody waited for who had another of ours."""
 _POLL_SECONDS = 0.2
 
 
@@ -125,7 +126,7 @@ class Migrator:
         A failure is written into the ledger, once all that it did is rolled back.
         """
         retrying = Retrying(
-            retry=retry_if_exception(_is_lock_timeout),
+            retry=retry_if_exception(_is_held_by_others),
             wait=wait_exponential_jitter(multiplier=0.2, max=5),
             stop=stop_after_attempt(self._settings.lock_tries),
             before_sleep=lambda state: self._warn(
@@ -220,8 +221,13 @@ def _timed(file: SqlFile) -> Iterator[_Clock]:
         raise FileError(file, error, clock.milliseconds()) from error
 
 
-def _is_lock_timeout(error: BaseException) -> bool:
-    return isinstance(error, FileError) and error.cause.sqlstate == _LOCK_NOT_AVAILABLE
+def _is_held_by_others(error: BaseException) -> bool:
+    """Whether a file may get through when it is tried again: nothing of it is left, then."""
+    return (
+        isinstance(error, FileError)
+        and error.cause.sqlstate in _HELD_BY_OTHERS
+        and not error.file.no_transaction
+    )
 
 
 def _as_owner(connection: Connection) -> None:

@@ -9,8 +9,9 @@ from random import Random
 import pytest
 
 from harness.connections import Connection
+from harness.testing.shape_log import Row
 from tests.py.electric.electrics import Electric
-from tests.py.electric.following import Follower, Row
+from tests.py.electric.following import Follower
 from tests.py.electric.writing import select, write_at_random
 from tests.py.waiting import wait_until
 

@@ -94,6 +94,40 @@ def test_a_locked_table_is_tried_again(
     assert said == ["a table is locked by others; this was try 1 of 10"]
 
 
+def test_a_deadlock_with_the_application_is_tried_again(
+    write: Write, database: Server, connection: Connection, settings: Settings, sql_folder: Path
+) -> None:
+    write(
+        NEW,
+        "alter table app.todos add column probe text;\n"
+        "select pg_advisory_xact_lock(4711);\n"
+        "alter table app.chat_threads add column probe text;\n",
+    )
+    said: list[str] = []
+    applied: list[str] = []
+    # Locks are waited for so long that Postgres finds the deadlock, and in the migration.
+    patient = settings.model_copy(update={"lock_timeout_ms": 30_000})
+    connection.execute("set deadlock_timeout = '30s'")
+    connection.execute("select pg_advisory_lock(4711)")
+
+    def migrate() -> None:
+        done = Migrator(patient, sql_folder, warn=said.append).apply(database)
+        applied.extend(file.name for file in done)
+
+    run = threading.Thread(target=migrate)
+    connection.execute("begin")
+    connection.execute("lock table app.chat_threads in access share mode")
+    run.start()
+    with connect(database, "watch") as watch:
+        wait_until(lambda: waits_for_lock(watch, "pg_advisory_xact_lock(4711)"))
+    connection.execute("select pg_advisory_unlock(4711)")
+    connection.execute("lock table app.todos in access share mode")
+    connection.execute("commit")
+    run.join(DEADLINE_S)
+    assert applied == [NEW]
+    assert said == ["a table is locked by others; this was try 1 of 10"]
+
+
 def test_a_concurrent_build_waits_for_the_application(
     write: Write, apply: Apply, query: Query, database: Server, connection: Connection
 ) -> None:
