@@ -178,7 +178,7 @@ def test_a_mark_that_somebody_lifted_is_set_again(
 
     seen: list[bool] = []
     before("import", lift, monkeypatch)
-    before("check", lambda: seen.append(is_closed(place.server)), monkeypatch)
+    before("verify", lambda: seen.append(is_closed(place.server)), monkeypatch)
     place.cut_over()
     assert seen == [True]
 
