@@ -155,9 +155,10 @@ class _Bench:
     def _plan(self, kills: int) -> list[str]:
         """Draw the steps to kill in, in order: each once, and long ones more often."""
         steps = list(STEPS)
+        drawn = self._dice.sample(steps, min(kills, len(steps)))
         weights = [self._found.seconds[step] for step in steps]
-        drawn = steps + self._dice.choices(steps, weights, k=max(0, kills - len(steps)))
-        return sorted(drawn[: max(kills, 1)], key=steps.index)
+        drawn += self._dice.choices(steps, weights, k=kills - len(drawn))
+        return sorted(drawn, key=steps.index)
 
     def _kill(self, server: Server, out: Path, step: str, *, rehearse: bool = False) -> bool:
         """Start it, and kill it at a random moment of a step. False: that was over by then."""

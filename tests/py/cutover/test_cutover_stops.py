@@ -178,7 +178,7 @@ def test_a_mark_that_somebody_lifted_is_set_again(
 
     seen: list[bool] = []
     before("import", lift, monkeypatch)
-    before("check", lambda: seen.append(is_closed(place.server)), monkeypatch)
+    before("verify", lambda: seen.append(is_closed(place.server)), monkeypatch)
     place.cut_over()
     assert seen == [True]
 
@@ -231,3 +231,23 @@ def test_an_archive_that_is_not_whole_is_taken_again(place: Place) -> None:
     check_archive(Path(facts["archive"]["path"]), print)
     assert facts["total"]["unchanged"] == facts["total"]["read"] - 2
     assert not is_closed(place.server)
+
+
+def test_an_import_that_ended_before_the_journal_knew_is_not_done_twice(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = night.DO["import"]
+
+    def bring_in(asked: Night) -> Facts:
+        really(asked)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setitem(night.DO, "import", bring_in)
+        with pytest.raises(KeyboardInterrupt):
+            place.cut_over()
+    assert run(place, "select from legacy.import_runs where outcome = 'finished'") == 1
+    facts = place.cut_over().facts
+    assert run(place, "select from legacy.import_runs") == 1
+    assert facts["total"]["unchanged"] == 0
+    assert facts["import"]["seconds"] > 0
