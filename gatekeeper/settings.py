@@ -133,7 +133,7 @@ class GatekeeperSettings(Settings):
     """How large one answer of Electric may be; it cuts them at some 10 MB."""
 
     database_connections: int = Field(default=8, gt=0)
-    """How many connections to Postgres a process holds at most."""
+    """How many connections to Postgres a process holds at most, besides two for revocations."""
 
     drain_lead_s: float = Field(default=0, ge=0, le=120)
     """How long it still takes requests after SIGTERM, as not ready, in seconds."""
