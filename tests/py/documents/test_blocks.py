@@ -9,6 +9,7 @@ import pytest
 from harness.connections import connect
 from harness.legacy.importer import import_folder
 from harness.legacy.results import ImportRequest
+from harness.migrations.runner import Migrator
 from harness.settings import EXAMPLES, PROJECT, Settings
 from harness.testing.servers import Databases
 from tests.py.documents.readers import Printed, Reader
@@ -23,11 +24,11 @@ RUN = [page for page, fates in BOOK.fates.items() if any(fate.run for fate in fa
 
 @pytest.fixture
 def reader(databases: Databases, tmp_path: Path, settings: Settings) -> Iterator[Reader]:
-    with databases.migrated() as server, databases.empty() as empty:
+    # Not a copy of the template: that has not the rights on a database that migrations give.
+    with databases.empty() as server, databases.empty() as empty:
+        Migrator(settings).apply(server)
         import_folder(server, ImportRequest(EXAMPLES, None), lambda *_: None)
         with connect(server, "test") as connection:
-            # The rights on a database are not copied with it.
-            connection.execute(f"revoke all on database {server.database} from public")
             signed_in = str(sign_in(connection))
         values = {"empty": f"'{empty.conninfo}'", "account": ACCOUNT, "login_session": signed_in}
         yield Reader(server, tmp_path, settings, values)
