@@ -152,7 +152,7 @@ def test_what_can_not_be_measured_is_refused(order: Order) -> None:
 def test_a_bench_that_there_is_not_is_refused_with_those_there_are() -> None:
     result = run_invoke("bench", "imprt", environment={})
     assert result.returncode == ExitCode.REFUSED
-    assert "It is one of: import, rls, writes, uploads, sync, gatekeeper." in result.stderr
+    assert "It is one of: import, rls, writes, uploads, sync, gatekeeper, rehearsal, soak, all." in result.stderr
 
 
 def test_the_page_of_all_benches_takes_these_facts(report: Report) -> None:

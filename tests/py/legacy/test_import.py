@@ -362,6 +362,7 @@ def test_a_dry_run_says_the_same_and_leaves_no_row(alone: Target, folder: Path) 
     assert dump(alone.connection, "app", "legacy") == everything
     assert row_counts(alone.connection, "app", "legacy") == {
         "app.accounts": 1,
+        "app.maintenance": 1,
         "legacy.reasons": REASON_COUNT,
     }
     done = alone.run(folder)

@@ -21,11 +21,12 @@ from tests.py.guide.running import ACCOUNT
 
 PARTITIONS = 4
 
-# Accounts themselves are few, and are looked up by a name: one table, on Citus a reference table.
+# Accounts themselves are few, looked up by a name: one table, on Citus a reference table. So is the
+# mark of maintenance, which is one row.
 _CUT = """
     select relname
     from pg_class
-    where relnamespace = 'app'::regnamespace and relkind = 'r' and relname <> 'accounts'
+    where relnamespace = 'app'::regnamespace and relkind = 'r' and relname not in ('accounts', 'maintenance')
     order by relname
 """
 _UNIQUE_WITHOUT_ACCOUNT = """
@@ -33,7 +34,7 @@ _UNIQUE_WITHOUT_ACCOUNT = """
     from pg_index
     inner join pg_class on pg_class.oid = indrelid
     where relnamespace = 'app'::regnamespace
-        and relname <> 'accounts'
+        and relname not in ('accounts', 'maintenance')
         and indisunique
         and not exists (
             select from pg_attribute
@@ -62,7 +63,7 @@ _CONSTRAINTS = """
     from pg_constraint
     inner join pg_class on pg_class.oid = conrelid
     where connamespace = %s::regnamespace
-        and relname <> 'accounts'
+        and relname not in ('accounts', 'maintenance')
         and not relispartition
         and contype in ('c', 'f', 'p', 'u')
         and conparentid = 0
@@ -73,7 +74,7 @@ _UNIQUE_INDEXES = """
     from pg_index
     inner join pg_class on pg_class.oid = indrelid
     where relnamespace = %s::regnamespace
-        and relname <> 'accounts'
+        and relname not in ('accounts', 'maintenance')
         and indisunique
         and not relispartition
     group by relname
