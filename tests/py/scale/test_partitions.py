@@ -26,7 +26,9 @@ PARTITIONS = 4
 _CUT = """
     select relname
     from pg_class
-    where relnamespace = 'app'::regnamespace and relkind = 'r' and relname not in ('accounts', 'maintenance')
+    where relnamespace = 'app'::regnamespace
+        and relkind = 'r'
+        and relname not in ('accounts', 'maintenance')
     order by relname
 """
 _UNIQUE_WITHOUT_ACCOUNT = """
