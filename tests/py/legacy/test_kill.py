@@ -27,6 +27,8 @@ from tests.py.legacy.builders import time as at
 BATCH_RECORDS = 40
 ROUNDS = 5
 SERVER_ROUNDS = 3
+MOST_ROUNDS = 15
+"""Moments are measured on a machine that others use too: all of a few can come too late."""
 PATIENCE_S = 60
 
 # Differs from run to run and says nothing of what came in: names of rows that sequences count,
@@ -175,8 +177,9 @@ def test_a_client_killed_at_random_moments(
     assert undisturbed["quarantine"]
 
     dice = random.Random()  # noqa: S311 - other moments every time
-    resumed = 0
-    for _ in range(ROUNDS):
+    resumed = rounds = 0
+    while rounds < ROUNDS or (not resumed and rounds < MOST_ROUNDS):
+        rounds += 1
         with databases.migrated() as server, connect(server, "test") as connection:
             # Twice in a row: what a resumed run leaves is resumed too.
             for _ in range(2):
@@ -213,12 +216,14 @@ def test_a_server_killed_at_random_moments(
     dice = random.Random()  # noqa: S311 - other moments every time
     server = own_server.ensure_running()
     Migrator(settings).apply(server)
-    resumed = 0
-    for _ in range(SERVER_ROUNDS):
+    resumed = rounds = 0
+    while rounds < SERVER_ROUNDS or (not resumed and rounds < MOST_ROUNDS):
+        rounds += 1
         with connect(server, "test") as connection:
             for (table,) in connection.execute(
                 "select relid::regclass::text from pg_stat_user_tables where schemaname = 'app' "
-                "and relname <> 'accounts' or schemaname = 'legacy' and relname <> 'reasons'"
+                "and relname not in ('accounts', 'maintenance') "
+                "or schemaname = 'legacy' and relname <> 'reasons'"
             ).fetchall():
                 connection.execute(f"truncate {table} cascade")
         process = start(server, folder, 1, way)
