@@ -5,20 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper
-from bench.gatekeeper_report import (
-    gatekeeper_facts,
-    gatekeeper_markdown,
-    show_gatekeeper_report,
-)
 from bench.imports import Order, bench_imports
 from bench.rehearsal import RehearsalOrder, bench_rehearsal
 from bench.rehearsal_report import show_rehearsal_report
 from bench.report import facts, markdown, show_report
 from bench.row_security import RlsOrder, bench_row_security
 from bench.row_security_report import rls_facts, rls_markdown, show_rls_report
-from bench.soak import SoakOrder, bench_soak
-from bench.soak_report import show_soak_report
 from bench.uploads import UploadsOrder, bench_uploads
 from bench.uploads_report import show_uploads_report, uploads_facts, uploads_markdown
 from bench.writes import WritesOrder, bench_writes
@@ -98,21 +90,41 @@ def _uploads(known: Settings, asked: Asked, tell: Tell) -> object:
     return bench_uploads(known, UploadsOrder(asked.data, asked.runs), tell)
 
 
-def _gatekeeper(known: Settings, asked: Asked, tell: Tell) -> object:
-    return bench_gatekeeper(known, GatekeeperOrder(asked.rows, asked.runs, held=asked.held), tell)
-
-
 def _rehearsal(known: Settings, asked: Asked, tell: Tell) -> object:
     return bench_rehearsal(known, RehearsalOrder(asked.rows, asked.runs, asked.seed), tell)
 
 
-def _soak(known: Settings, asked: Asked, tell: Tell) -> object:
-    order = SoakOrder(asked.minutes, asked.writers, asked.clients, asked.sessions, asked.rate)
-    return bench_soak(known, order, tell)
+# Clients of these three need what the tests need, and no other command does.
+
+
+def _gatekeeper() -> Bench:
+    from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper  # noqa: PLC0415
+    from bench.gatekeeper_report import (  # noqa: PLC0415
+        gatekeeper_facts,
+        gatekeeper_markdown,
+        show_gatekeeper_report,
+    )
+
+    def measure(known: Settings, asked: Asked, tell: Tell) -> object:
+        order = GatekeeperOrder(asked.rows, asked.runs, held=asked.held)
+        return bench_gatekeeper(known, order, tell)
+
+    on_page = OnPage(gatekeeper_facts, gatekeeper_markdown)
+    return Bench(2_000, 5, measure, show_gatekeeper_report, on_page)
+
+
+def _soak() -> Bench:
+    from bench.soak import SoakOrder, bench_soak  # noqa: PLC0415
+    from bench.soak_report import show_soak_report  # noqa: PLC0415
+
+    def measure(known: Settings, asked: Asked, tell: Tell) -> object:
+        order = SoakOrder(asked.minutes, asked.writers, asked.clients, asked.sessions, asked.rate)
+        return bench_soak(known, order, tell)
+
+    return Bench(0, 1, measure, show_soak_report, is_well=lambda found: found.is_well)
 
 
 def _sync() -> Bench:
-    # Only its clients need what the tests need.
     from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415
     from bench.sync_report import show_sync_report, sync_facts, sync_markdown  # noqa: PLC0415
 
@@ -132,11 +144,9 @@ _BENCHES: Mapping[str, Callable[[], Bench]] = {
         0, 3, _uploads, show_uploads_report, OnPage(uploads_facts, uploads_markdown)
     ),
     "sync": _sync,
-    "gatekeeper": lambda: Bench(
-        2_000, 5, _gatekeeper, show_gatekeeper_report, OnPage(gatekeeper_facts, gatekeeper_markdown)
-    ),
+    "gatekeeper": _gatekeeper,
     "rehearsal": lambda: Bench(1_000_000, 20, _rehearsal, show_rehearsal_report),
-    "soak": lambda: Bench(0, 1, _soak, show_soak_report, is_well=lambda found: found.is_well),
+    "soak": _soak,
 }
 NAMES = tuple(_BENCHES)
 

@@ -2,7 +2,12 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable
+from importlib.metadata import packages_distributions, requires
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from harness.settings import PROJECT
 from tests.py.commands.conftest import run_invoke
@@ -43,3 +48,47 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
         prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
         for link in re.findall(r"\]\(([^)#]+)", prose):
             assert link.startswith("http") or (document.parent / link).exists(), (document, link)
+
+
+LOADING = """
+import sys
+
+class Absent:
+    names = set(sys.argv[1:])
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import tasks
+"""
+
+
+def brought_by(package: str, extra: str = "") -> set[str]:
+    """Return a package and all that installing it brings along."""
+    found: set[str] = {canonicalize_name(package)}
+    for line in requires(package) or []:
+        needed = Requirement(line)
+        if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+            for wanted in ("", *needed.extras):
+                found |= brought_by(needed.name, wanted)
+    return found
+
+
+def test_every_command_loads_without_what_only_tests_need() -> None:
+    brought = brought_by("sessionbase")
+    absent = {
+        name
+        for name, packages in packages_distributions().items()
+        if not brought & {canonicalize_name(package) for package in packages}
+    }
+    assert {"httpx", "pytest"} <= absent
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, *absent],
+        check=False,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
