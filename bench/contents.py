@@ -21,9 +21,7 @@ TABLES = {
 }
 """What an import writes."""
 
-# Differs from run to run and says nothing of what came in: names of rows that sequences count,
-# when it was, how often it was tried.
-_IGNORED = {
+IGNORED = {
     "app": [],
     "legacy": [
         "id",
@@ -35,6 +33,10 @@ _IGNORED = {
         "imported_by",
     ],
 }
+"""Columns that differ from run to run and say nothing of what came in, by schema.
+
+Names of rows that sequences count, when it was, how often it was tried.
+"""
 _SUM = sql.SQL(
     "select count(*), coalesce(sum(('x' || left(md5((to_jsonb(one) - %s::text[])::text), 15))"
     "::bit(60)::bigint), 0)::text from {} as one"
@@ -48,7 +50,7 @@ def read_contents(connection: Connection) -> Contents:
     """Sum up every table that an import writes, as a login that no policy binds."""
     return {
         f"{schema}.{table}": connection.execute(
-            _SUM.format(sql.Identifier(schema, table)), [_IGNORED[schema]]
+            _SUM.format(sql.Identifier(schema, table)), [IGNORED[schema]]
         ).fetchone()
         or (0, "")
         for schema, tables in TABLES.items()

@@ -121,6 +121,9 @@ METHODS = (
     Method("import again, 1 message more", "import", "imported", "appended", FLOOR_FILLED),
     Method(FLOOR_EMPTY, "copy", "empty", "clean", FLOOR_EMPTY),
     Method("import into empty tables", "import", "empty", "clean", FLOOR_EMPTY),
+    Method(
+        "import into empty tables, 1 bad record in 400", "import", "empty", "dirty", FLOOR_EMPTY
+    ),
 )
 _SCALE_METHODS = (
     Method(FLOOR_FILLED, "copy", "filled", "scale", FLOOR_FILLED),

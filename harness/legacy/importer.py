@@ -216,6 +216,7 @@ class _Importer:
         file = opened.file
         stages = self._run.builds and kind in _BUILT_KINDS
         known_faults = 0
+        planned: dict[Connection, int] = {}
 
         def bring(connection: Connection, batch: StagedBatch, only_if_clean: bool) -> bool:
             nonlocal known_faults
@@ -223,6 +224,9 @@ class _Importer:
                 steps.stage_batch(connection, self._run, file, batch)
                 came_in = True
             else:
+                if batch.number >= 2 * planned.get(connection, 0):
+                    steps.forget_plans(connection)
+                    planned[connection] = batch.number
                 came_in = steps.import_batch(
                     connection, self._run, file, batch, only_if_clean=only_if_clean
                 )
@@ -267,6 +271,7 @@ class _Importer:
                     self._watch(f"loading {FILES[kind]}", end, self._size(kind))
                 if loads:
                     self._watch("building the indexes", 0, 0)
+                    steps.forget_plans(self._connection)
                     steps.end_build(self._connection, self._run)
         except psycopg.Error as error:
             if error.sqlstate != _WAYS_CROSS:

@@ -147,6 +147,15 @@ def import_batch(
     return bool(_value(connection, call, *place))
 
 
+def forget_plans(connection: Connection) -> None:
+    """Have the server plan its statements anew, for tables of the size they have by now.
+
+    It keeps the plans of functions and foreign keys, and in a table of a page or two reading all
+    of it is as good as any index.
+    """
+    connection.execute("discard plans")
+
+
 def stage_batch(connection: Connection, run: Run, file: RecordFile, staged: StagedBatch) -> None:
     """Copy a batch, to be loaded later, in the transaction that is open."""
     copy_batch(connection, file, staged, "legacy")

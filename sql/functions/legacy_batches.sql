@@ -111,6 +111,7 @@ begin
                 select distinct named.thread_id
                 from message as named
                 where named.known_id is null
+                order by named.thread_id
             ) as thread_ids
         from message
     ),
@@ -164,9 +165,9 @@ begin
         ) as counted
         cross join (
             select
-                array_agg(session.id) as session_ids,
-                array_agg(session.began_at) as sessions_began,
-                array_agg(session.ended_at) as sessions_ended
+                array_agg(session.id order by session.id) as session_ids,
+                array_agg(session.began_at order by session.id) as sessions_began,
+                array_agg(session.ended_at order by session.id) as sessions_ended
             from (
                 select
                     message.session_id as id,
@@ -369,9 +370,9 @@ begin
         ) as counted
         cross join (
             select
-                array_agg(session.id) as session_ids,
-                array_agg(session.began_at) as sessions_began,
-                array_agg(session.ended_at) as sessions_ended
+                array_agg(session.id order by session.id) as session_ids,
+                array_agg(session.began_at order by session.id) as sessions_began,
+                array_agg(session.ended_at order by session.id) as sessions_ended
             from (
                 select
                     tool_event.session_id as id,
@@ -743,8 +744,10 @@ begin
         offset 0
     ) as judged;
 
-    -- What was put there a moment ago is unknown to the planner.
-    analyze legacy.judged_records;
+    -- What was put there a moment ago is unknown to the planner. Batches that are built together are looked at together, at the end.
+    if not p_is_build then
+        analyze legacy.judged_records;
+    end if;
 end;
 $$;
 comment on function legacy.judge_batch(bigint, uuid, text, bigint, boolean) is 'Reads the records of a batch one by one and says what is wrong with each.';
@@ -971,13 +974,19 @@ begin
         judged.sqlstate,
         judged.raw,
         judged.sha256,
-        row_number() over (partition by judged.sha256 order by judged.ordinal) + (
-            select count(*)
-            from legacy.quarantine as earlier
-            where earlier.account_id = p_account_id
-                and earlier.kind = judged.kind
-                and earlier.raw_sha256 = judged.sha256
-                and earlier.last_run_id = p_run_id
+        row_number() over (partition by judged.sha256 order by judged.ordinal) + coalesce(
+            (
+                -- The highest, not a count: the order is that of the index of hashes, or any index of the account would seem as good.
+                select earlier.occurrence
+                from legacy.quarantine as earlier
+                where earlier.account_id = p_account_id
+                    and earlier.kind = judged.kind
+                    and earlier.raw_sha256 = judged.sha256
+                    and earlier.last_run_id = p_run_id
+                order by earlier.occurrence desc
+                limit 1
+            ),
+            0
         ),
         judged.run_id,
         judged.run_id
@@ -1002,15 +1011,8 @@ begin
             sqlstate = excluded.sqlstate,
             last_run_id = excluded.last_run_id;
 
-    update legacy.import_batches as batch
-    set
-        fates = settled.fates,
-        record_ids = settled.record_ids,
-        thread_ids = coalesce(batch.thread_ids, '{}') || touched.thread_ids,
-        session_ids = coalesce(batch.session_ids, '{}') || met.session_ids,
-        sessions_began = coalesce(batch.sessions_began, '{}') || met.sessions_began,
-        sessions_ended = coalesce(batch.sessions_ended, '{}') || met.sessions_ended
-    from (
+    -- Once for all batches, not again for each of them.
+    with settled as materialized (
         select
             open_batch.number,
             string_agg(coalesce(left(judged.fate, 1), substr(open_batch.fates, entry.place::integer, 1)), '' order by entry.place) as fates,
@@ -1037,12 +1039,22 @@ begin
                     and inside.ordinal between open_batch.first_ordinal and open_batch.first_ordinal + open_batch.record_count - 1
             )
         group by open_batch.number
-    ) as settled
+    )
+
+    update legacy.import_batches as batch
+    set
+        fates = settled.fates,
+        record_ids = settled.record_ids,
+        thread_ids = coalesce(batch.thread_ids, '{}') || touched.thread_ids,
+        session_ids = coalesce(batch.session_ids, '{}') || met.session_ids,
+        sessions_began = coalesce(batch.sessions_began, '{}') || met.sessions_began,
+        sessions_ended = coalesce(batch.sessions_ended, '{}') || met.sessions_ended
+    from settled
     cross join lateral (
         select
-            coalesce(array_agg(session.id), '{}') as session_ids,
-            coalesce(array_agg(session.began_at), '{}') as sessions_began,
-            coalesce(array_agg(session.ended_at), '{}') as sessions_ended
+            coalesce(array_agg(session.id order by session.id), '{}') as session_ids,
+            coalesce(array_agg(session.began_at order by session.id), '{}') as sessions_began,
+            coalesce(array_agg(session.ended_at order by session.id), '{}') as sessions_ended
         from (
             select
                 judged.session_id as id,
@@ -1097,7 +1109,9 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
+-- No scans of tables: plans are kept, and a table of a page now can be of many before they are made anew.
 begin
     perform legacy.bring_in_nobodys_way(p_run_id, p_account_id, p_kind);
     perform legacy.bring_judged(p_run_id, p_account_id, p_kind);
@@ -1235,31 +1249,56 @@ begin
                 using errcode = 'SB005';
     end;
 
+    -- What was put there a moment ago is unknown to the planner.
+    analyze legacy.judged_records;
+
     -- A judged record that stands before one of its id that is in already was to be first.
+    -- The planner has no statistics of rows that came in with this transaction, and its joins would compare all with all:
+    -- ids are looked up one by one, which a limit makes sure of; client_message_ids, which no index has by themselves, are intersected.
     if exists (
         select
         from legacy.judged_records as judged
-        inner join app.chat_messages as message
-            on message.account_id = v_account_id
+        cross join lateral (
+            select
+            from app.chat_messages as message
+            where message.account_id = v_account_id
                 and message.id = judged.record ->> 'id'
+            limit 1
+        ) as taken
         where judged.run_id = p_run_id
             and judged.kind = 'messages'
     ) or exists (
         select
         from legacy.judged_records as judged
-        inner join app.chat_messages as message
-            on message.account_id = v_account_id
-                and message.client_message_id = judged.record ->> 'clientMessageId'
-        where judged.run_id = p_run_id
-            and judged.kind = 'messages'
-    ) or exists (
-        select
-        from legacy.judged_records as judged
-        inner join app.chat_tool_events as tool_event
-            on tool_event.account_id = v_account_id
+        cross join lateral (
+            select
+            from app.chat_tool_events as tool_event
+            where tool_event.account_id = v_account_id
                 and tool_event.id = judged.record ->> 'id'
+            limit 1
+        ) as taken
         where judged.run_id = p_run_id
             and judged.kind = 'tool_events'
+    ) or (
+        exists (
+            select
+            from legacy.judged_records as judged
+            where judged.run_id = p_run_id
+                and judged.kind = 'messages'
+        ) and exists (
+            select
+                judged.record ->> 'clientMessageId' as client_message_id
+            from legacy.judged_records as judged
+            where judged.run_id = p_run_id
+                and judged.kind = 'messages'
+                and judged.record ->> 'clientMessageId' is not null
+            intersect
+            select
+                message.client_message_id
+            from app.chat_messages as message
+            where message.account_id = v_account_id
+                and message.client_message_id is not null
+        )
     ) then
         raise exception 'records are in each other''s way'
             using errcode = 'SB005';

@@ -78,7 +78,9 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
+-- No nested loops: fates are newer than the statistics, and the planner would compare all records with all.
 declare
     v_on_conflict text := (select on_conflict from legacy.import_runs where id = p_run_id);
 begin
@@ -129,28 +131,35 @@ begin
         from (
             select
                 entry.record_id,
-                case when batch.run_id = p_run_id then batch.first_ordinal + entry.place - 1 end as ordinal
-            from legacy.import_runs as run
-            inner join legacy.import_batches as batch
-                on run.id = batch.run_id
-            cross join lateral unnest(batch.record_ids) with ordinality as entry (record_id, place)
-            where run.account_id = p_account_id
-                and batch.kind = p_kind
-                and entry.record_id = any(array(
-                    select candidate.record_id
-                    from legacy.judged_records as candidate
-                    where candidate.run_id = p_run_id
-                        and candidate.kind = p_kind
-                        and candidate.reason = 'id_in_use'
-                ))
+                case when entry.run_id = p_run_id then entry.ordinal end as ordinal
+            from (
+                select
+                    batch.run_id,
+                    unnest(batch.record_ids) as record_id,
+                    generate_series(batch.first_ordinal, batch.first_ordinal + batch.record_count - 1) as ordinal
+                from legacy.import_batches as batch
+                where batch.kind = p_kind
+                    and batch.run_id = any(array(
+                        select run.id
+                        from legacy.import_runs as run
+                        where run.account_id = p_account_id
+                    ))
+            ) as entry
+            where entry.record_id in (
+                select candidate.record_id
+                from legacy.judged_records as candidate
+                where candidate.run_id = p_run_id
+                    and candidate.kind = p_kind
+                    and candidate.reason = 'id_in_use'
+            )
                 -- One that the database's row was kept against says nothing of whose the id is.
                 and not exists (
                     select
                     from legacy.quarantine as kept
                     where kept.account_id = p_account_id
-                        and kept.last_run_id = batch.run_id
+                        and kept.last_run_id = entry.run_id
                         and kept.kind = p_kind
-                        and kept.ordinal = batch.first_ordinal + entry.place - 1
+                        and kept.ordinal = entry.ordinal
                         and kept.reason = 'conflict_kept'
                 )
 
@@ -284,17 +293,26 @@ begin
     update legacy.judged_records as twin
     set
         fate = 'quarantined',
-        reason = refused.reason,
+        reason = 'refused',
         sqlstate = refused.sqlstate
-    from legacy.judged_records as refused
+    from (
+        select
+            candidate.ordinal,
+            candidate.fate,
+            max(candidate.sqlstate) filter (where candidate.reason = 'refused') over (
+                partition by candidate.record_id
+                order by candidate.ordinal
+            ) as sqlstate
+        from legacy.judged_records as candidate
+        where candidate.run_id = p_run_id
+            and candidate.kind = p_kind
+            and candidate.record_id is not null
+    ) as refused
     where twin.run_id = p_run_id
         and twin.kind = p_kind
-        and twin.fate = 'unchanged'
-        and refused.run_id = p_run_id
-        and refused.kind = p_kind
-        and refused.record_id = twin.record_id
-        and refused.reason = 'refused'
-        and refused.ordinal < twin.ordinal;
+        and twin.ordinal = refused.ordinal
+        and refused.fate = 'unchanged'
+        and refused.sqlstate is not null;
 
     if p_kind = 'threads' then
         perform legacy.note_threads(p_run_id, p_account_id);
@@ -459,9 +477,9 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
-declare
-    v_thread_ids text[] := array(select jsonb_object_keys(p_mends));
+-- No nested loops: the planner has no statistics of the claims, and would compare all of them with all records.
 begin
     insert into legacy.kept_records as kept (account_id, kind, record_id, mends, raw, run_id, ordinal, byte_offset)
     select
@@ -485,19 +503,26 @@ begin
     set fates = mended.fates
     from (
         select
-            earlier.number,
-            string_agg(case when claim.thread_id is not null then 'a' else letter.fate end, '' order by letter.place) as fates
-        from legacy.import_batches as earlier
-        cross join lateral regexp_split_to_table(earlier.fates, '') with ordinality as letter (fate, place)
-        left join legacy.thread_claims as claim
-            on claim.account_id = p_account_id
+            letter.number,
+            string_agg(case when claimed.ordinal is not null then 'a' else letter.fate end, '' order by letter.ordinal) as fates
+        from (
+            select
+                earlier.number,
+                regexp_split_to_table(earlier.fates, '') as fate,
+                generate_series(earlier.first_ordinal, earlier.first_ordinal + earlier.record_count - 1) as ordinal
+            from legacy.import_batches as earlier
+            where earlier.run_id = p_run_id
+                and earlier.kind = 'threads'
+        ) as letter
+        left join (
+            select claim.ordinal
+            from legacy.thread_claims as claim
+            where claim.account_id = p_account_id
                 and claim.run_id = p_run_id
-                and claim.number = earlier.number
-                and earlier.first_ordinal + letter.place - 1 = claim.ordinal
-                and claim.thread_id = any(v_thread_ids)
-        where earlier.run_id = p_run_id
-            and earlier.kind = 'threads'
-        group by earlier.number
+                and claim.thread_id in (select jsonb_object_keys(p_mends))
+        ) as claimed
+            on letter.ordinal = claimed.ordinal
+        group by letter.number
     ) as mended
     where batch.run_id = p_run_id
         and batch.kind = 'threads'
@@ -652,13 +677,21 @@ as $$
             min(judged.began_at) as began_at,
             max(greatest(judged.began_at, judged.ended_at)) as ended_at
         from legacy.judged_records as judged
-        inner join legacy.made_threads as made
-            on made.account_id = p_account_id
-                and made.run_id = p_run_id
-                and judged.thread_id = made.thread_id
+        -- Looked up one by one, which a limit makes sure of: the planner has no statistics of the made threads.
+        cross join lateral (
+            select
+                made.run_id,
+                made.reason
+            from legacy.made_threads as made
+            where made.account_id = p_account_id
+                and made.thread_id = judged.thread_id
+            limit 1
+        ) as made
         where judged.run_id = p_run_id
             and judged.kind = p_kind
             and judged.fate is null
+            and judged.mends ? 'threadId'
+            and made.run_id = p_run_id
             and judged.mends -> 'threadId' ->> 'reason' = made.reason
         group by judged.thread_id
     ) as met
@@ -695,7 +728,7 @@ begin
             select
             from app.chat_threads as thread
             where thread.account_id = p_account_id
-                and thread.session_id = need.session_id
+                and need.session_id = thread.session_id
                 and thread.mode = need.mode
                 and thread.status = 'active'
         )
@@ -771,18 +804,37 @@ begin
     -- All that name it are adopted into it, of this batch or a later one.
     update legacy.judged_records as judged
     set mends = judged.mends || legacy.mend(judged.record, 'threadId', 'thread_missing', to_jsonb(judged.thread_id))
-    from legacy.made_threads as made
-    inner join app.chat_threads as thread
-        on made.account_id = thread.account_id and made.thread_id = thread.id
-    where made.account_id = p_account_id
-        and made.run_id = p_run_id
-        and made.reason = 'thread_missing'
-        and judged.run_id = p_run_id
+    from (
+        select need.ordinal
+        from legacy.judged_records as need
+        -- Looked up one by one, as above.
+        cross join lateral (
+            select
+                made.run_id,
+                made.reason
+            from legacy.made_threads as made
+            where made.account_id = p_account_id
+                and made.thread_id = need.thread_id
+            limit 1
+        ) as made
+        cross join lateral (
+            select thread.session_id
+            from app.chat_threads as thread
+            where thread.account_id = p_account_id
+                and thread.id = need.thread_id
+            limit 1
+        ) as thread
+        where need.run_id = p_run_id
+            and need.kind = p_kind
+            and need.fate is null
+            and not need.mends ? 'threadId'
+            and made.run_id = p_run_id
+            and made.reason = 'thread_missing'
+            and need.session_id = thread.session_id
+    ) as adopted
+    where judged.run_id = p_run_id
         and judged.kind = p_kind
-        and judged.fate is null
-        and judged.thread_id = made.thread_id
-        and judged.session_id = thread.session_id
-        and not judged.mends ? 'threadId';
+        and judged.ordinal = adopted.ordinal;
 
     perform legacy.widen_made_threads(p_run_id, p_account_id, p_kind);
 end;

@@ -1,21 +1,15 @@
 """Killed anywhere, by a real SIGKILL, the same command ends as if nothing had been."""
 
-import os
 import random
-import signal
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bench.contents import Contents, read_contents
 from bench.watched import events, seconds_of
 from harness.connections import Server, connect
 from harness.cutover.request import STEPS
-from harness.embedded.binaries import find_binaries
 from harness.embedded.postgres import EmbeddedPostgres
 from harness.settings import Settings
 from harness.testing.servers import Databases
@@ -27,6 +21,7 @@ from tests.py.cutover.nights import (
     files_of,
     is_closed,
 )
+from tests.py.killing import kill_server
 
 SERVER_KILLS = ["import", "verify"]
 
@@ -99,41 +94,23 @@ def test_killed_at_random_moments_within_steps(new_place: Place, undisturbed: Un
     assert killed > len(STEPS) / 2
 
 
-@pytest.fixture
-def own_server(settings: Settings) -> Iterator[EmbeddedPostgres]:
-    """Give a server that may be killed."""
-    with tempfile.TemporaryDirectory(prefix="sessionbase-test-") as parent:
-        # The account the server runs as must be able to pass.
-        Path(parent).chmod(0o711)
-        server = EmbeddedPostgres(Path(parent) / "postgres", find_binaries(settings))
-        try:
-            yield server
-        finally:
-            server.remove()
-
-
 def test_the_server_killed_within_steps(
-    own_server: EmbeddedPostgres,
+    server_to_kill: EmbeddedPostgres,
     settings: Settings,
     data: Path,
     tmp_path: Path,
     undisturbed: Undisturbed,
 ) -> None:
     dice = random.Random()  # noqa: S311 - other moments every time
-    place = Place(own_server.ensure_running(), settings, data, tmp_path / "out")
+    place = Place(server_to_kill.ensure_running(), settings, data, tmp_path / "out")
     for step in SERVER_KILLS:
         watched = place.start()
         assert watched.wait_for("begun", step)
         time.sleep(dice.uniform(0, undisturbed.seconds[step]))
-        postmaster = own_server.status().pid
-        assert postmaster is not None
-        backends = psutil.Process(postmaster).children()
-        os.kill(postmaster, signal.SIGKILL)
-        for backend in backends:
-            backend.send_signal(signal.SIGKILL)
+        kill_server(server_to_kill)
         _, said = watched.process.communicate(timeout=PATIENCE_S)
         assert "Traceback" not in said
-        own_server.ensure_running()
+        server_to_kill.ensure_running()
     place.finish()
     assert_same(place, undisturbed)
 

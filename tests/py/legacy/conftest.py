@@ -29,6 +29,13 @@ def alone(database: Server, connection: Connection) -> Target:
     return default_target(database, connection)
 
 
+@pytest.fixture(scope="module")
+def own(databases: Databases) -> Iterator[Target]:
+    """Give the only account of a database of the module; tests empty it before each import."""
+    with databases.migrated() as server, connect(server, "test") as opened:
+        yield default_target(server, opened)
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Return where to write a data folder."""

@@ -263,7 +263,9 @@ def test_bytes_are_kept_where_the_row_does_not_give_them_back(target: Target, da
 
 
 def test_each_note_is_given_its_meaning_and_its_byte(target: Target, folder: Path) -> None:
-    for note in target.run(folder).notes:
+    notes = target.run(folder).notes
+    assert {note.fate for note in notes} == {"adopted", "quarantined"}
+    for note in notes:
         elements = (folder / note.file).read_bytes()[note.byte_offset :]
         assert elements[:1] in (b"{", b"5")
         assert note.meaning.endswith(".")

@@ -19,7 +19,6 @@ from harness.legacy.results import ImportResult, OnConflict
 from harness.legacy.staging import StagedBatch
 from harness.legacy.steps import FILES
 from harness.settings import EXAMPLES
-from harness.testing.servers import Databases
 from tests.py.legacy import odd_snapshots
 from tests.py.legacy.builders import (
     ABSENT,
@@ -32,7 +31,6 @@ from tests.py.legacy.builders import (
     How,
     Record,
     Target,
-    default_target,
     fates,
     finished,
     message,
@@ -70,13 +68,6 @@ WAYS = {
     "side by side": Way(How(jobs=2), 1),
     "three side by side in twos": Way(How(jobs=3), 2),
 }
-
-
-@pytest.fixture(scope="module")
-def own(databases: Databases) -> Iterator[Target]:
-    """Give the only account of a database that is emptied before each import."""
-    with databases.migrated() as server, connect(server, "test") as opened:
-        yield default_target(server, opened)
 
 
 def import_anew(own: Target, folder: Path, way: Way) -> tuple[ImportResult, dict[str, list[str]]]:

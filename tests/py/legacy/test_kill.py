@@ -1,26 +1,22 @@
 """Killed at any moment, client or server, an import that is run again ends as if nothing was."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from bench.contents import IGNORED, TABLES
 from harness.connections import Connection, Server, connect
-from harness.embedded.binaries import find_binaries
 from harness.embedded.postgres import EmbeddedPostgres
 from harness.migrations.runner import Migrator
 from harness.settings import PROJECT, Settings
 from harness.testing.servers import Databases
+from tests.py.killing import kill_server
 from tests.py.legacy.builders import message, spelled, thread, tool_event, write_folder
 from tests.py.legacy.builders import time as at
 
@@ -30,33 +26,6 @@ SERVER_ROUNDS = 3
 MOST_ROUNDS = 15
 """Moments are measured on a machine that others use too: all of a few can come too late."""
 PATIENCE_S = 60
-
-# Differs from run to run and says nothing of what came in: names of rows that sequences count,
-# when it was, how often it was tried.
-IGNORED = {
-    "id",
-    "run_id",
-    "last_run_id",
-    "attempt",
-    "started_at",
-    "finished_at",
-    "imported_by",
-}
-TABLES = {
-    "app": ["sessions", "chat_threads", "chat_messages", "chat_tool_events"],
-    "legacy": [
-        "import_runs",
-        "import_files",
-        "import_batches",
-        "kept_records",
-        "quarantine",
-        "made_threads",
-        "thread_claims",
-        "staged_records",
-        "judged_records",
-        "known_records",
-    ],
-}
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +82,10 @@ def state(connection: Connection) -> dict[str, list[str]]:
     for schema, tables in TABLES.items():
         for table in tables:
             rows = connection.execute(f"select to_jsonb(t) from {schema}.{table} as t").fetchall()
-            ignored = IGNORED if schema == "legacy" else set()
             found[table] = sorted(
-                json.dumps({k: v for k, v in row.items() if k not in ignored}, sort_keys=True)
+                json.dumps(
+                    {k: v for k, v in row.items() if k not in IGNORED[schema]}, sort_keys=True
+                )
                 for (row,) in rows
             )
     return found
@@ -192,29 +162,20 @@ def test_a_client_killed_at_random_moments(
     assert resumed
 
 
-@pytest.fixture
-def own_server(settings: Settings) -> Iterator[EmbeddedPostgres]:
-    """Give a server that may be killed."""
-    with tempfile.TemporaryDirectory(prefix="sessionbase-test-") as parent:
-        # The account the server runs as must be able to pass.
-        Path(parent).chmod(0o711)
-        server = EmbeddedPostgres(Path(parent) / "postgres", find_binaries(settings))
-        try:
-            yield server
-        finally:
-            server.remove()
-
-
 @pytest.mark.parametrize("way", ["batches", "build"])
 def test_a_server_killed_at_random_moments(
-    own_server: EmbeddedPostgres, databases: Databases, settings: Settings, folder: Path, way: str
+    server_to_kill: EmbeddedPostgres,
+    databases: Databases,
+    settings: Settings,
+    folder: Path,
+    way: str,
 ) -> None:
     with databases.migrated() as server, connect(server, "test") as connection:
         seconds = run(server, folder, 1, way)
         undisturbed = state(connection)
 
     dice = random.Random()  # noqa: S311 - other moments every time
-    server = own_server.ensure_running()
+    server = server_to_kill.ensure_running()
     Migrator(settings).apply(server)
     resumed = rounds = 0
     while rounds < SERVER_ROUNDS or (not resumed and rounds < MOST_ROUNDS):
@@ -228,15 +189,10 @@ def test_a_server_killed_at_random_moments(
                 connection.execute(f"truncate {table} cascade")
         process = start(server, folder, 1, way)
         time.sleep(dice.uniform(0.3 * seconds, 0.9 * seconds))
-        postmaster = own_server.status().pid
-        assert postmaster is not None
-        backends = psutil.Process(postmaster).children()
-        os.kill(postmaster, signal.SIGKILL)
-        for backend in backends:
-            backend.send_signal(signal.SIGKILL)
+        kill_server(server_to_kill)
         process.communicate(timeout=PATIENCE_S)
 
-        server = own_server.ensure_running()
+        server = server_to_kill.ensure_running()
         with connect(server, "test") as connection:
             resumed += finish(server, connection, folder, 1, way)
             assert state(connection) == undisturbed

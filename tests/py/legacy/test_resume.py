@@ -1,18 +1,18 @@
 """An import that was stopped goes on where it was, and ends as if nothing had been."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from harness.connections import Connection, connect
+from harness.connections import Connection
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy import steps
 from harness.legacy.steps import FILES
-from harness.testing.servers import Databases
 from tests.py.legacy.builders import (
     ABSENT,
     OTHER_SESSION,
@@ -20,7 +20,6 @@ from tests.py.legacy.builders import (
     Fates,
     How,
     Target,
-    default_target,
     fates,
     file_of,
     finished,
@@ -99,13 +98,6 @@ STEPS = (
 
 class StoppedError(Exception):
     """What stops a client here."""
-
-
-@pytest.fixture(scope="module")
-def own(databases: Databases) -> Iterator[Target]:
-    """Give the only account of a database that is emptied before each import."""
-    with databases.migrated() as server, connect(server, "test") as opened:
-        yield default_target(server, opened)
 
 
 @pytest.fixture(autouse=True)
@@ -193,21 +185,23 @@ def test_the_build_of_records_in_each_others_way_too(own: Target, data: Path) ->
     stop_everywhere(own, write_folder(data, **content), How(builds=True), stop)
 
 
+def kill_backends(connection: Connection) -> None:
+    """End the backends of the import."""
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+        "where application_name = 'sessionbase import' and datname = current_database()"
+    )
+
+
 @pytest.mark.parametrize("way", ["batches", "build"])
 def test_with_its_backends_killed_too(own: Target, folder: Path, way: str) -> None:
-    def kill() -> None:
-        own.connection.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-            "where application_name = 'sessionbase import' and datname = current_database()"
-        )
-
     wipe(own.connection)
     whole = own.run(folder, **WAYS[way])
     undisturbed = outcome(own.connection)
     for place in range(0, 30, 4):
         wipe(own.connection)
         with pytest.MonkeyPatch.context() as patch:
-            stops = Stops(patch, kill)
+            stops = Stops(patch, partial(kill_backends, own.connection))
             stops.at = place
             with suppress(SessionbaseError):
                 own.run(folder, **WAYS[way])
@@ -220,16 +214,10 @@ def test_with_its_backends_killed_too(own: Target, folder: Path, way: str) -> No
 
 
 def test_a_lost_connection_is_said_and_what_to_do(own: Target, folder: Path) -> None:
-    def kill() -> None:
-        own.connection.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-            "where application_name = 'sessionbase import' and datname = current_database()"
-        )
-
     for how in (How(), How(jobs=2)):
         wipe(own.connection)
         with pytest.MonkeyPatch.context() as patch:
-            stops = Stops(patch, kill)
+            stops = Stops(patch, partial(kill_backends, own.connection))
             stops.at = 8
             with pytest.raises(SessionbaseError) as caught:
                 own.run(folder, **how)
