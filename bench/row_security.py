@@ -13,7 +13,7 @@ from bench.databases import environment_of, open_databases, open_place
 from bench.pgbench import environment_as, transactions_per_second
 from harness.connections import Connection, Server, connect
 from harness.console import Tell
-from harness.embedded.binaries import find_pgbench
+from harness.embedded.binaries import find_program
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.runner import Migrator
 from harness.settings import Settings
@@ -198,7 +198,7 @@ def measure(server: Server, settings: Settings, order: RlsOrder, tell: Tell) -> 
         with databases.clone("migrated") as database, connect(database, "bench") as connection:
             tell(f"filling a database with {order.rows:,} messages")
             _fill(connection, order)
-            bench = _Bench(database, connection, find_pgbench(settings), order)
+            bench = _Bench(database, connection, find_program(settings, "pgbench"), order)
             readings = bench.measure_all(tell)
         return RlsReport(order, environment_of(server), readings)
 

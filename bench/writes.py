@@ -16,7 +16,7 @@ from bench.databases import Databases, environment_of, open_databases, open_plac
 from bench.pgbench import environment_as, transactions_per_second
 from harness.connections import Server, connect
 from harness.console import Tell
-from harness.embedded.binaries import find_pgbench
+from harness.embedded.binaries import find_program
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.runner import Migrator
 from harness.settings import Settings
@@ -172,7 +172,7 @@ def measure(server: Server, settings: Settings, order: WritesOrder, tell: Tell) 
         databases.make_template("migrated", None, Migrator(settings).apply)
         databases.make_template("filled", "migrated", lambda filled: _fill(filled, order))
         bench = _Bench(
-            find_pgbench(settings),
+            find_program(settings, "pgbench"),
             Path(stack.enter_context(tempfile.TemporaryDirectory())),
             order,
             with_triggers=stack.enter_context(databases.clone("filled")),

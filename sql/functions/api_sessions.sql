@@ -128,7 +128,7 @@ begin
     limit list_sessions.page_size;
 end;
 $$;
-comment on function api.list_sessions(text, integer) is 'The sessions of the account that asks and those that are shared with it, most recently changed first, a page at a time: after is the cursor of the last one that one has.';
+comment on function api.list_sessions(text, integer) is 'The sessions of the account that asks and those that are shared with it, most recently changed first, a page at a time: after is the cursor of the last row of the page before.';
 
 create or replace function api.list_members(session_id text, account_id uuid default null)
 returns setof app.session_members
@@ -195,7 +195,7 @@ begin
     return v_member;
 end;
 $$;
-comment on function api.share_session(text, uuid, text, bigint, uuid) is 'Shares a session with another account as viewer, editor or owner, or changes as what. The same again changes only when it was last said.';
+comment on function api.share_session(text, uuid, text, bigint, uuid) is 'Shares a session with another account as viewer, editor or owner, or changes as what. The same again changes only updated_at and row_version.';
 
 create or replace function api.unshare_session(
     session_id text,

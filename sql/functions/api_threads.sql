@@ -40,7 +40,7 @@ begin
     limit list_threads.page_size;
 end;
 $$;
-comment on function api.list_threads(text, text, text, text, integer, uuid) is 'A session''s threads, of one mode or status or all, most recently changed first, a page at a time: after is the cursor of the last one that one has.';
+comment on function api.list_threads(text, text, text, text, integer, uuid) is 'A session''s threads, of one mode or status or all, most recently changed first, a page at a time: after is the cursor of the last row of the page before.';
 
 create or replace function api.get_thread(thread_id text, account_id uuid default null)
 returns setof app.chat_threads

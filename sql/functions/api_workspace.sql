@@ -52,7 +52,7 @@ begin
     return v_binding;
 end;
 $$;
-comment on function api.bind_repo(text, text, text, bigint, uuid) is 'Binds a session to a folder, or to another one. The same again changes only when it was last bound. With expected_row_version it changes a binding that is there, and makes none.';
+comment on function api.bind_repo(text, text, text, bigint, uuid) is 'Binds a session to a folder, or to another one. The same again changes only updated_at and row_version. With expected_row_version it changes a binding that is there, and makes none.';
 
 create or replace function api.get_repo_binding(session_id text, account_id uuid default null)
 returns setof app.session_repo_bindings

@@ -1,5 +1,5 @@
 -- app.maintenance: whether writing is stopped. No account data.
--- Who may: whoever writes reads it. authorizer, who is who operates, begins and ends it, and holds it for who writes.
+-- Who may: whoever writes reads it, and so does a reviewer, who is asked why writing is refused. authorizer, who is who operates, begins and ends it, and holds it for who writes.
 set local role sessionbase_owner;
 
 revoke all on app.maintenance
@@ -13,6 +13,11 @@ create policy "Who writes reads whether it is stopped" on app.maintenance
 for select to app_user
 using (true);
 
+drop policy if exists "A reviewer reads whether writing is stopped" on app.maintenance;
+create policy "A reviewer reads whether writing is stopped" on app.maintenance
+for select to reviewer
+using (true);
+
 drop policy if exists "An operator reads whether writing is stopped" on app.maintenance;
 create policy "An operator reads whether writing is stopped" on app.maintenance
 for select to authorizer
@@ -24,6 +29,6 @@ for update to authorizer
 using (true)
 with check (true);
 
-grant select on app.maintenance to app_user, authorizer;
+grant select on app.maintenance to app_user, authorizer, reviewer;
 grant update (since, reason, begun_by) on app.maintenance to authorizer;
 -- Not granted: insert and delete, to anybody. The row is always there.

@@ -61,4 +61,4 @@ grant insert (
     account_id, session_id, event_index, event_type, role, occurred_at, call_id, name, body, payload
 ) on app.session_events to app_user;
 grant select on app.session_events to electric_read;
--- Not granted: update, to app_user: an entry is what the log says; a timeline that was read wrong is deleted and written again.
+-- Not granted: update, to anybody: an entry is what the log says; a timeline that was read wrong is deleted and written again.

@@ -8,6 +8,7 @@ from harness import row_security
 from harness.connections import Connection, Server
 from harness.errors import ExitCode, SessionbaseError
 from harness.testing.servers import Databases
+from tests.py.documents.showing import shown_block
 
 WHO = "(select app.current_account_id())"
 
@@ -67,6 +68,25 @@ FAULTS = {
     ),
 }
 
+_NOTES = f"""
+    create table app.notes (
+        account_id uuid references app.accounts (id), id text, body text,
+        primary key (account_id, id)
+    );
+    alter table app.notes owner to sessionbase_owner;
+    alter table app.notes enable row level security;
+    alter table app.notes force row level security;
+    create policy "An account reads its own notes" on app.notes
+        for select to app_user using (account_id = {WHO});
+    create policy "An account adds its own notes" on app.notes
+        for insert to app_user with check (account_id = {WHO});
+    create policy "An account removes its own notes" on app.notes
+        for delete to app_user using (account_id = {WHO});
+    grant select, insert, delete on app.notes to app_user;
+    create trigger require_account before insert or update or delete on app.notes
+        for each statement execute function app.require_account();
+"""
+
 
 @pytest.fixture(scope="module")
 def before(databases: Databases) -> list[str]:
@@ -102,6 +122,14 @@ def test_what_is_accepted_and_not_found_any_more_is_said(
             f"{rule} app.todos.Electric reads all todos to electric_read: "
             "accepted in pgrls.toml, but not found any more" in lines
         )
+
+
+def test_a_new_table_is_told_what_the_guide_says(
+    before: list[str], database: Server, connection: Connection
+) -> None:
+    connection.execute(_NOTES.encode())
+    told = sorted(set(row_security.judge(database)) - set(before))
+    assert told == shown_block("docs/dba-guide.md", "SEC007").splitlines()
 
 
 def test_nothing_is_accepted_without_a_reason(database: Server, tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ select set_eq(
 select set_eq(
     $$ select privilege from table_privilege where role = 'reviewer' $$,
     array[
+        'app.maintenance SELECT',
         'legacy.import_files SELECT',
         'legacy.import_runs SELECT',
         'legacy.reasons SELECT',

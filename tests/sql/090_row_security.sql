@@ -23,7 +23,7 @@ select is_empty(
 );
 
 select policies_are('app', 'accounts', '{"An account reads its own row","Who asks is looked up among all accounts","The import finds any account","An operator makes accounts"}'::name[]);
-select policies_are('app', 'maintenance', '{"Who writes reads whether it is stopped","An operator reads whether writing is stopped","An operator stops writing, and lets it go on"}'::name[]);
+select policies_are('app', 'maintenance', '{"Who writes reads whether it is stopped","A reviewer reads whether writing is stopped","An operator reads whether writing is stopped","An operator stops writing, and lets it go on"}'::name[]);
 select policies_are('auth', 'identities', '{"An identity is looked up among all","An operator adds identities","An operator removes identities"}'::name[]);
 select policies_are('auth', 'login_sessions', '{"An account reads its own login sessions","An account revokes its own login sessions","A login session is found among all","Any login session is begun","Any login session is prolonged or revoked","Any login session is pruned"}'::name[]);
 select policies_are('auth', 'login_secrets', '{"A secret is found among all","Any login session is given a secret","Any secret is replaced"}'::name[]);

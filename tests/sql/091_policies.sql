@@ -1,6 +1,6 @@
 -- Each policy: whom it is for, what command it allows, and under what condition.
 begin;
-select plan(400);
+select plan(403);
 
 create temporary table wanted (
     place bigint generated always as identity,
@@ -19,6 +19,7 @@ values
 ('app', 'accounts', 'The import finds any account', 'import_definer', 'SELECT', 'all', null),
 ('app', 'accounts', 'An operator makes accounts', 'authorizer', 'INSERT', null, 'all'),
 ('app', 'maintenance', 'Who writes reads whether it is stopped', 'app_user', 'SELECT', 'all', null),
+('app', 'maintenance', 'A reviewer reads whether writing is stopped', 'reviewer', 'SELECT', 'all', null),
 ('app', 'maintenance', 'An operator reads whether writing is stopped', 'authorizer', 'SELECT', 'all', null),
 ('app', 'maintenance', 'An operator stops writing, and lets it go on', 'authorizer', 'UPDATE', 'all', 'all'),
 ('auth', 'identities', 'An identity is looked up among all', 'authorizer', 'SELECT', 'all', null),

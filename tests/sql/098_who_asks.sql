@@ -1,6 +1,6 @@
 -- Who asks: which claim names an account, what a request without one finds and is told, and how app_server asks.
 begin;
-select plan(83);
+select plan(85);
 
 select tests.cast_personas();
 
@@ -86,6 +86,8 @@ values
 ('{"sub": "{00000000-0000-4000-8000-00000000000a}", "name": "\u00e9"}', null, 'the id in braces beside an escaped character'),
 ('{"sub": "00000000000040008000000000000000a"}', null, 'too many digits'),
 ('{"sub": "0000000000004000800000000000000a"}', null, 'the id without hyphens'),
+('{"sub": "0000-0000-00004000-8000-00000000000a"}', null, 'the id with its hyphens elsewhere'),
+('{"sub": "00000000-0000-4000-8000-00000000000g"}', null, 'a letter that is no digit'),
 ('{"Sub": "00000000-0000-4000-8000-00000000000a"}', null, 'the id under another name'),
 ('{"sub": "00000000-0000-4000-8000-00000000000a", "sub": "x"}', null, 'two subs, of which the last counts'),
 ('{"sub": "00000000-0000-4000-8000-00000000000a"', null, 'JSON that is cut short'),

@@ -1,7 +1,7 @@
 -- Account data and roles that ask for no account: electric_read sees every row of what is synced and nothing else, and writes
 -- nothing; the others see nothing at all, and force row level security binds the owner too.
 begin;
-select plan(11);
+select plan(12);
 
 select tests.cast_personas();
 
@@ -64,14 +64,19 @@ select set_eq(
     '{app.accounts,app.sessions,app.chat_threads,app.chat_messages,app.chat_tool_events}'::text[],
     'import_definer sees what it brings in'
 );
+select set_eq(
+    $$ select target::text from our_tables where pg_temp.sight('reviewer', target) <> 'refused' $$,
+    '{app.maintenance}'::text[],
+    'reviewer sees whether writing is stopped, which is nobody''s data'
+);
 select is_empty(
     $$
         select role.name, target
         from our_tables
-        cross join unnest('{app_server,electric_repl,importer,reviewer}'::name[]) as role (name)
+        cross join unnest('{app_server,electric_repl,importer}'::name[]) as role (name)
         where pg_temp.sight(role.name, target) <> 'refused'
     $$,
-    'app_server by itself, electric_repl, importer and reviewer are refused every table'
+    'app_server by itself, electric_repl and importer are refused every table'
 );
 select is_empty(
     $$
