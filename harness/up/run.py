@@ -23,6 +23,7 @@ from harness.demo.people import CLIENT_ID, ISSUER, PEOPLE
 from harness.demo.story import tell_story
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
+from harness.options import check_port
 from harness.targets import bring_up_to_date
 from harness.up.children import Child, Plan, end_children, end_parts, start_child, wait_ready
 from harness.up.state import (
@@ -67,8 +68,8 @@ class UpOrder:
             raise SessionbaseError(
                 ExitCode.REFUSED, "--demo lets the sample's people talk, and --no-sample has none"
             )
-        if self.port is not None and not 0 <= self.port <= 65_535:  # noqa: PLR2004 - TCP's
-            raise SessionbaseError(ExitCode.REFUSED, "--port is from 0 to 65535")
+        if self.port is not None:
+            check_port(self.port)
 
 
 @dataclass

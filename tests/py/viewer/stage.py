@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from harness.settings import PROJECT
 from tests.py.electric.electrics import Electric
 from tests.py.gatekeeper.issuers import AUDIENCE, ISSUER, Issuer, new_issuer
 from tests.py.login_sessions.people import Person, enrol
+from tests.py.ports import free_port
 from tests.py.waiting import wait_until
 
 AUTHORIZE_URL = f"{ISSUER}/authorize"
@@ -173,7 +173,7 @@ def set_up(writer: Connection, electric: Electric, viewer: Path, folder: Path) -
         reader=enrol(writer, "reader"),
         stranger=enrol(writer, "stranger"),
         thread_id="",
-        port=_free_port(),
+        port=free_port(),
     )
     stage.call(stage.owner, "open_session", session_id=SESSION)
     stage.call(stage.stranger, "open_session", session_id="session-of-a-stranger")
@@ -218,9 +218,3 @@ def _furnish(stage: Stage, folder: Path) -> None:
     log.write_text("".join(json.dumps(entry) + "\n" for entry in _LOG))
     account = str(stage.owner.account_id)
     ingest_logs(stage.electric.server, IngestRequest([log], account), quiet_watch)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

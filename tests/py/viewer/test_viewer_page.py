@@ -40,6 +40,12 @@ _FILL = """
     select %s, %s, %s, 'session', 'user', number || repeat(' and some more words', 10)
     from generate_series(1, %s) as number
 """
+_NEWER_SESSIONS = """
+    insert into app.sessions (account_id, id, created_at, updated_at)
+    select %s, 'newer-' || number, now(), now() + number * interval '1 second'
+    from generate_series(1, 150) as number
+"""
+_THREADS = 30
 _AXE = """
     async () => (await axe.run(document, {resultTypes: ['violations']})).violations
         .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(' ')}`)
@@ -213,6 +219,51 @@ def test_thousands_of_messages_do_not_stop_the_page(stage: Stage, windows: Windo
         print(json.dumps({"opening": opening, "writing": writing}))  # noqa: T201
         assert max(opening, default=0) < _SLOW_MS
         assert max(writing, default=0) < _SLOW_MS
+    finally:
+        stage.call(stage.owner, "activate_thread", thread_id=stage.thread_id)
+
+
+def test_a_session_of_a_later_page_opens_and_stays(stage: Stage, windows: Windows) -> None:
+    """The list comes by hundreds; what is open may be behind, and move there while it is open."""
+    page = windows.signed_in(stage.reader)
+    open_chat(page, stage.owner)
+    links = page.get_by_role("navigation", name="Sessions").get_by_role("link")
+    expect(links).to_have_count(1)
+    stage.writer.execute(_NEWER_SESSIONS.encode(), [stage.reader.account_id])
+    with page.expect_response("**/v1/sessions?after=*"):
+        page.clock.fast_forward(10_000)
+    expect(links).to_have_count(151)
+    expect(message(page, FIRST)).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+    other = windows.signed_in(stage.reader)
+    listed = other.get_by_role("navigation", name="Sessions").get_by_role("link")
+    expect(listed).to_have_count(100)
+    open_chat(other, stage.owner)
+    expect(listed.filter(has_text=SESSION)).to_be_in_viewport()
+    open_session(other, stage.owner, "nowhere")
+    expect(other.get_by_role("alert")).to_contain_text("There is no such session")
+
+
+def test_many_threads_leave_room_and_move_nobody(stage: Stage, windows: Windows) -> None:
+    page = windows.signed_in(stage.owner, PHONE)
+    open_chat(page, stage.owner)
+    draft = page.get_by_label("Message", exact=True)
+    draft.fill("Half a senten")
+    try:
+        for number in range(_THREADS):
+            title = f"{number}: a title that is longer than a telephone is wide"
+            stage.call(stage.owner, "start_thread", session_id=SESSION, title=title)
+        threads = page.get_by_role("navigation", name="Threads").get_by_role("link")
+        newest = threads.filter(has_text=f"{_THREADS - 1}: ")
+        expect(newest).to_have_count(1)
+        # Who writes stays where they are, though another thread is the active one now.
+        expect(draft).to_have_value("Half a senten")
+        expect(page.locator(".message").last).to_be_in_viewport()
+        _expect_fits(page)
+        windows.keep(page, "many-threads")
+        newest.click()
+        expect(page.get_by_text("No messages yet.")).to_be_visible()
     finally:
         stage.call(stage.owner, "activate_thread", thread_id=stage.thread_id)
 

@@ -185,6 +185,25 @@ def test_the_cookie_is_one_that_no_script_reads(stage: Stage, windows: Windows) 
     assert "eyJ" not in kept
 
 
+def test_a_browser_that_keeps_no_cookie_is_told_so(stage: Stage, windows: Windows) -> None:
+    page = windows.of(stage.owner).new_page()
+
+    def without_cookie(route: Route) -> None:
+        if route.request.method == "POST":
+            me = {"account_id": str(stage.owner.account_id), "kind": "session"}
+            route.fulfill(status=201, json=me)
+        else:
+            route.continue_()
+
+    page.route("**/auth/session", without_cookie)
+    page.goto("/")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("this browser did not keep the cookie")
+    page.unroute("**/auth/session")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name=SESSION)).to_be_visible()
+
+
 def test_an_answer_to_somebody_elses_sign_in_is_not_taken(stage: Stage, windows: Windows) -> None:
     """Else who sends a link signs others in as themselves, and reads what they write."""
     page = windows.of(stage.owner).new_page()
