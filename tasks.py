@@ -15,7 +15,6 @@ from typing import ParamSpec
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
-from invoke.tasks import task
 from rich.prompt import Prompt
 
 from bench.registry import NAMES, Asked, find_bench, measure
@@ -31,11 +30,11 @@ from harness.cutover.request import CutoverRequest
 from harness.cutover.rollback import RollbackRequest, roll_back
 from harness.cutover.rollback_showing import report_rollback
 from harness.cutover.run import cut_over
-from harness.cutover.showing import show_cutover
+from harness.cutover.showing import show_cutover, show_stop
 from harness.doctor.examination import consult
 from harness.embedded.electric.run import Start, refuse_production, run_stand_in
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
-from harness.errors import ExitCode, SessionbaseError
+from harness.errors import INTERRUPTED, ExitCode, SessionbaseError, of_os_error
 from harness.guide.command import guide as write_guide
 from harness.legacy.exporter import ExportRequest, export_folder
 from harness.legacy.importer import check_options, check_request, import_folder
@@ -60,6 +59,7 @@ from harness.maintenance import (
     report_maintenance,
 )
 from harness.migrations.runner import Migrator
+from harness.options import check_port, task
 from harness.passwords import set_passwords as give_passwords
 from harness.psql import run_psql
 from harness.reset import reset as reset_database
@@ -80,7 +80,6 @@ from harness.up.state import State
 from harness.upload_files import StoreRequest, report_stored, store_file, write_content
 
 P = ParamSpec("P")
-_INTERRUPTED = 130
 _JSON = {"json": "Print the facts as JSON, and nothing else."}
 
 
@@ -96,12 +95,17 @@ def command(function: Callable[P, ExitCode | None]) -> Callable[P, None]:
             raise Exit(code=error.code) from None
         except OSError as error:
             # A path that is not what it was taken for; the program at fault would print more.
-            where = f"{error.filename}: " if error.filename else ""
-            console.show_error(SessionbaseError(ExitCode.FAILED, f"{where}{error.strerror}"))
+            console.show_error(of_os_error(error))
             raise Exit(code=ExitCode.FAILED) from None
+        except UnicodeEncodeError:
+            # A file's name may hold any byte; a name in the database may not.
+            if all(word.isprintable() for word in kwargs.values() if isinstance(word, str)):
+                raise
+            console.show_error(SessionbaseError(ExitCode.REFUSED, "an option's text is not UTF-8"))
+            raise Exit(code=ExitCode.REFUSED) from None
         except KeyboardInterrupt:
             console.note("interrupted; what was not committed is undone, what was stays")
-            raise Exit(code=_INTERRUPTED) from None
+            raise Exit(code=INTERRUPTED) from None
         if code:
             raise Exit(code=code)
 
@@ -340,7 +344,8 @@ def cutover(  # noqa: PLR0913, PLR0917 - its options
     )
     check_options(request.import_of(request.data), max_quarantine)
     known = settings.load()
-    show_cutover(cut_over(target(known), known, request), as_json=json)
+    done = cut_over(target(known), known, request, lambda stop: show_stop(stop, as_json=json))
+    show_cutover(done, as_json=json)
 
 
 @task(
@@ -674,12 +679,14 @@ def _bench_all(
 def drill(_: Context, minutes: float = 2.0, seed: int = 0, json: bool = False) -> ExitCode:
     """Break a private installation under load, and check what must hold; exit 54 if it doesn't."""
     with _requirements("test"):
-        from drill.report import show_drill  # noqa: PLC0415 - needs them
+        from drill.report import say_what_on, show_drill  # noqa: PLC0415 - needs them
         from drill.run import DrillOrder, run_drill  # noqa: PLC0415 - as well
     order = DrillOrder(minutes, seed or randrange(1, 1_000_000))  # noqa: S311 - it decides what breaks, and is told
     console.note(f"seed {order.seed}")
+    known = settings.load()
+    say_what_on(known)
     with console.progress() as tell:
-        report = run_drill(settings.load(), order, tell)
+        report = run_drill(known, order, tell)
     return show_drill(report, as_json=json)
 
 
@@ -789,6 +796,7 @@ def pg_status(_: Context, json: bool = False) -> ExitCode:
 @command
 def electric(_: Context, port: int = 3000) -> None:
     """Run a stand-in for Electric, for development and tests. Ctrl-C ends it."""
+    check_port(port)
     known = settings.load()
     refuse_production(known)
     server = target(known)
@@ -841,7 +849,8 @@ def restore(_: Context, folder: str, jobs: int = 1, json: bool = False) -> None:
 def gatekeeper(_: Context, port: int = -1) -> None:
     """Serve applications: sync through Electric, functions, uploads. Ctrl-C ends it."""
     known = settings.load_as(GatekeeperSettings)
-    if port >= 0:
+    if port != -1:
+        check_port(port)
         known = known.model_copy(update={"gatekeeper_port": port})
     server = _gatekeeper_target(known)
     serve(server, known, console.say)

@@ -6,6 +6,17 @@ from typing import Any
 from drill.run import Report
 from harness import console
 from harness.errors import ExitCode
+from harness.settings import Settings
+
+_ON = "a private Postgres, and the stand-in for Electric"
+
+
+def say_what_on(settings: Settings) -> None:
+    """Say what is drilled, and of a server that is set that it is left alone."""
+    given = {"DATABASE_URL": settings.database_url, "ELECTRIC_URL": settings.electric_url}
+    left = [name for name, value in given.items() if value]
+    alone = f"; not on what {' and '.join(left)} lead{'s' * (len(left) == 1)} to" if left else ""
+    console.note(f"drilling on {_ON}{alone}")
 
 
 def show_drill(report: Report, *, as_json: bool) -> ExitCode:
@@ -22,6 +33,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "holds": report.holds,
         "seed": report.order.seed,
         "minutes": report.order.minutes,
+        "on": _ON,
         "injected": [asdict(each) for each in report.injected],
         "not_injected": report.not_injected,
         "checks": [asdict(check) | {"holds": check.holds} for check in report.checks],

@@ -126,17 +126,22 @@ def connect(server: Server, purpose: str) -> Iterator[Connection]:
         ) from None
     except psycopg.Error as error:
         if connection.broken:
-            raise SessionbaseError(
-                ExitCode.UNREACHABLE,
-                f"the connection to {server.label} was lost: {first_line(error)}",
-                hint="What was not committed is undone. Run the command again.",
-            ) from None
+            raise connection_lost(server, error) from None
         # The server is there and gave up on a statement: a timeout, no space, a deadlock.
         raise SessionbaseError(
             ExitCode.SERVER_GAVE_UP,
             f"{server.label} gave up: {error.sqlstate} {error.diag.message_primary}",
             hint="What was not committed is undone. Mend the cause and run the command again.",
         ) from None
+
+
+def connection_lost(server: Server, error: psycopg.Error) -> SessionbaseError:
+    """Return what to raise (UNREACHABLE) when a connection broke."""
+    return SessionbaseError(
+        ExitCode.UNREACHABLE,
+        f"the connection to {server.label} was lost: {first_line(error)}",
+        hint="What was not committed is undone. Run the command again.",
+    )
 
 
 def check_server(connection: Connection) -> None:

@@ -51,6 +51,10 @@ class ExitCode(IntEnum):
     BROKEN = 54
 
 
+INTERRUPTED = 130
+"""What a command exits with that somebody ended with Ctrl-C."""
+
+
 class SessionbaseError(Exception):
     """A failure that a person can do something about.
 
@@ -65,3 +69,9 @@ class SessionbaseError(Exception):
         self.what = what
         self.hint = hint
         self.excerpt = excerpt
+
+
+def of_os_error(error: OSError) -> SessionbaseError:
+    """Return what the system refused as an error for a person: where, and why."""
+    where = f"{error.filename}: " if error.filename else ""
+    return SessionbaseError(ExitCode.FAILED, f"{where}{error.strerror}")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from harness.connections import Server
-from harness.embedded.binaries import find_psql
+from harness.embedded.binaries import find_program
 from harness.settings import Settings
 
 
@@ -18,7 +18,7 @@ def run_psql(server: Server, settings: Settings, command: str) -> int:
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         return subprocess.run(
-            [str(find_psql(settings)), *arguments],
+            [str(find_program(settings, "psql")), *arguments],
             check=False,
             env=os.environ | server.environment(),
         ).returncode

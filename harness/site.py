@@ -12,8 +12,13 @@ from harness.settings import PROJECT
 def build_site(out: Path, tell: Tell, source: Path = PROJECT / "docs") -> Path:
     """Write the site to a folder; return its first page.
 
-    Raises SessionbaseError: MISSING_TOOL without Sphinx, FAILED with every warning that it has.
+    Raises SessionbaseError: REFUSED if the place is taken by a file, MISSING_TOOL
+    without Sphinx, FAILED with every warning that it has.
     """
+    if out.exists() and not out.is_dir():
+        raise SessionbaseError(
+            ExitCode.REFUSED, f"{out} is not a folder", hint="Name a folder in --out."
+        )
     tell(f"making a site of {source.name}/")
     options = ["-b", "html", "--quiet", "--fail-on-warning", "--keep-going"]
     built = subprocess.run(

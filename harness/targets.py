@@ -1,4 +1,4 @@
-"""Which server a command works on, and the two things many commands need done to it."""
+"""Which server a command works on, and how that is brought up to date."""
 
 from harness import console
 from harness.connections import Server, server_of_url

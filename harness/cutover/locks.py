@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 from filelock import FileLock, Timeout
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from harness.connections import Connection, Server, connect
+from harness.connections import Connection, Server, connect, connection_lost
 from harness.errors import ExitCode, SessionbaseError
 
 _WAIT_S = 5
@@ -50,12 +51,15 @@ def locked(server: Server, folder: Path) -> Iterator[Connection]:
         lock.release()
 
 
-def check_held(connection: Connection) -> None:
+def check_held(connection: Connection, server: Server) -> None:
     """Ask whether the lock is still held: it is while the connection lives.
 
-    Raises psycopg's errors, which connect() makes into sentences.
+    Raises SessionbaseError (UNREACHABLE).
     """
-    connection.execute("select 1")
+    try:
+        connection.execute("select 1")
+    except psycopg.OperationalError as error:
+        raise connection_lost(server, error) from None
 
 
 def _take(connection: Connection, server: Server) -> None:

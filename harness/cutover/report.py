@@ -22,11 +22,19 @@ def write_report(server: Server, request: CutoverRequest, journal: Journal) -> F
     Every step but this one must be done. Of records they hold counts and places, never content.
     Raises OSError.
     """
-    page, data = request.folder / "cutover.html", request.folder / "cutover.json"
-    facts = _facts(server, request, journal) | {"page": str(page), "json": str(data)}
+    return write_pages(request.folder, "cutover", _facts(server, request, journal))
+
+
+def write_pages(folder: Path, name: str, facts: Facts) -> Facts:
+    """Write facts as NAME.json and, through the template of that name, as NAME.html.
+
+    Return them, with where both are. Raises OSError.
+    """
+    page, data = folder / f"{name}.html", folder / f"{name}.json"
+    facts = facts | {"page": str(page), "json": str(data)}
     _write(data, json.dumps(facts, indent=2) + "\n")
-    _write(page, _render(facts))
-    sync_folder(request.folder)
+    _write(page, _render(name, facts))
+    sync_folder(folder)
     return facts
 
 
@@ -42,6 +50,11 @@ def step_facts(journal: Journal) -> list[dict[str, Any]]:
         for name, what in STEPS.items()
         if journal.facts(name) is not None
     ]
+
+
+def total_of(imported: Facts) -> dict[str, int]:
+    """Return what became of the records of all files together, by the import's facts."""
+    return {name: sum(file[name] for file in imported["files"]) for name in _COUNTS}
 
 
 def rollback_of(request: CutoverRequest, archive: Facts) -> str:
@@ -68,7 +81,7 @@ def _facts(server: Server, request: CutoverRequest, journal: Journal) -> Facts:
         "notes": found["preflight"]["notes"],
         "archive": {name: archive[name] for name in ("path", "sha256", "size_bytes", "sums")},
         "import": imported,
-        "total": {name: sum(file[name] for file in imported["files"]) for name in _COUNTS},
+        "total": total_of(imported),
         "verify": found["verify"],
         "check": found["check"],
         "migrated": len(found["migrate"]["applied"]),
@@ -76,8 +89,8 @@ def _facts(server: Server, request: CutoverRequest, journal: Journal) -> Facts:
     }
 
 
-def _render(facts: Facts) -> str:
-    page = environment(Path(__file__).parent).get_template("cutover.html.j2").render(facts)
+def _render(name: str, facts: Facts) -> str:
+    page = environment(Path(__file__).parent).get_template(f"{name}.html.j2").render(facts)
     # The name of a folder can hold bytes that are no text, which no file of UTF-8 can hold.
     return page.encode(errors="replace").decode()
 

@@ -1,5 +1,6 @@
 """What is asked of a cutover, and what its steps are."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,21 @@ class CutoverRequest:
     def folder(self) -> Path:
         """Where journal, archive and report go."""
         return self.out / "rehearsal" if self.rehearse else self.out
+
+    def command(self) -> str:
+        """Return the command that asks for this, ready to be copied."""
+        options = {
+            "--data": self.data,
+            "--out": self.out,
+            "--account": self.account,
+            "--on-conflict": None if self.on_conflict == "quarantine" else self.on_conflict,
+            "--jobs": None if self.jobs == 1 else self.jobs,
+            "--max-quarantine": self.max_quarantine or None,
+        }
+        words = ["invoke", "cutover"]
+        for name, value in options.items():
+            words += [] if value is None else [name, str(value)]
+        return shlex.join(words + ["--rehearse"] * self.rehearse)
 
     def import_of(self, folder: Path, *, alone: bool = False) -> ImportRequest:
         """Return the same as what is asked of an import of a folder.

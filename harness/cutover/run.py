@@ -1,7 +1,7 @@
 """A cutover from its first step to its last, or from where it was left."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from harness.cutover.bringing import Bringing
 from harness.cutover.journal import Facts, Journal
 from harness.cutover.locks import check_held, locked
 from harness.cutover.night import DO, Night, check_quarantine, database_id
-from harness.cutover.report import rollback_of, write_report
+from harness.cutover.report import write_report
 from harness.cutover.request import STEPS, CutoverRequest
+from harness.cutover.stop import forget_stop, keep_stop
 from harness.cutover.sums import check_sums, read_sums
 from harness.cutover.trial import Stopwatch
 from harness.errors import ExitCode, SessionbaseError
@@ -33,8 +34,20 @@ class Done:
     was_done: bool
 
 
-def cut_over(real: Server, settings: Settings, request: CutoverRequest) -> Done:
+TellStop = Callable[[Facts], None]
+"""Something that is told what is known of a cutover that stopped."""
+
+
+def cut_over(
+    real: Server,
+    settings: Settings,
+    request: CutoverRequest,
+    tell_stop: TellStop = lambda _: None,
+) -> Done:
     """Do all steps that are not done.
+
+    Once one has begun, any end before the last is written down for people, and tell_stop hears of
+    it: an error, or Ctrl-C. Only what kills the process leaves no more than the journal.
 
     Raises SessionbaseError: REFUSED for a folder that will not do; NOT_READY, with nothing
     changed; CUTOVER_STOPPED before the doors open; DATA_CHANGED; CUTOVER_RUNNING; OTHER_CUTOVER;
@@ -44,13 +57,14 @@ def cut_over(real: Server, settings: Settings, request: CutoverRequest) -> Done:
     make_folder(request)
     with locked(real, request.folder) as lock:
         if request.rehearse:
-            return _rehearse(real, settings, request, lock)
+            return _rehearse(real, settings, request, lock, tell_stop)
         journal = _journal(request)
         journal.open(_head(real, request))
         if journal.is_finished:
             return Done(journal.facts("report") or {}, was_done=True)
+        forget_stop(request)
         night = _night(settings, real, real, request, journal)
-        _go(night, lock)
+        _go(night, lock, tell_stop)
         return Done(night.facts("report"), was_done=False)
 
 
@@ -112,8 +126,15 @@ def _night(
     )
 
 
-def _rehearse(real: Server, settings: Settings, request: CutoverRequest, lock: Connection) -> Done:
+def _rehearse(
+    real: Server,
+    settings: Settings,
+    request: CutoverRequest,
+    lock: Connection,
+    tell_stop: TellStop,
+) -> Done:
     """Do it all in a database of its own, and drop that, whatever comes of it."""
+    forget_stop(request)
     server, journal = rehearsal.rehearsal_database(real), _journal(request)
     if not (rehearsal.is_there(real, server) and journal.is_of(_head(server, request))):
         journal.path.unlink(missing_ok=True)
@@ -124,7 +145,7 @@ def _rehearse(real: Server, settings: Settings, request: CutoverRequest, lock: C
     night = _night(settings, real, server, request, journal)
     with _cleared(real, server, request, journal):
         if not journal.is_finished:
-            _go(night, lock)
+            _go(night, lock, tell_stop)
         return Done(night.facts("report"), was_done=False)
 
 
@@ -142,21 +163,24 @@ def _cleared(
         journal.path.unlink(missing_ok=True)
 
 
-def _go(night: Night, lock: Connection) -> None:
+def _go(night: Night, lock: Connection, tell_stop: TellStop) -> None:
     """Do every step that is not done."""
     if night.journal.facts("preflight") is not None:
         console.note(f"going on with what was begun at {night.journal.begun_at:%Y-%m-%d %H:%M} UTC")
-    _look_for_changes(night)
-    _look_for_orders(night)
+    name = next(name for name in STEPS if night.journal.facts(name) is None)
     try:
+        _look_for_changes(night)
+        _look_for_orders(night)
         for number, name in enumerate(STEPS, 1):
             if night.journal.facts(name) is None:
-                check_held(lock)
+                check_held(lock, night.real)
                 _do(night, name, number)
             if name == "import" and not _is_open(night):
                 check_quarantine(night.facts(name), night.request.max_quarantine)
-    except BaseException:
-        _say_closed(night)
+    except BaseException as error:
+        facts = keep_stop(night, name, error)
+        _say_closed(facts)
+        tell_stop(facts)
         raise
 
 
@@ -201,21 +225,15 @@ def _look_for_changes(night: Night) -> None:
             night.journal.undo("archive")
 
 
-def _say_closed(night: Night) -> None:
-    """Say that writes are refused, whatever else went wrong, and both ways on."""
-    journal, archived = night.journal, night.journal.facts("archive")
-    is_closed = (
-        journal.was_begun("import")
-        or journal.facts("migrate") is not None
-        or bool((journal.facts("maintenance") or {}).get("closed"))
-    )
-    if night.request.rehearse or not is_closed or _is_open(night):
-        return
-    back = rollback_of(night.request, archived) if archived else "invoke rollback"
-    console.note(
-        "MAINTENANCE IS ON: applications read and can't write. "
-        f"Run the same command again to go on, or go back: {back}"
-    )
+def _say_closed(facts: Facts) -> None:
+    """Say that writes are refused, or may be, whatever else went wrong, and both ways on."""
+    if facts["doors"] == "closed":
+        console.note(
+            "MAINTENANCE IS ON: applications read and can't write. Run the same command again to "
+            f"go on, or go back: {facts['rollback'] or 'invoke rollback'}"
+        )
+    elif facts["doors"] == "unknown":
+        console.note("MAINTENANCE MAY BE ON: once the database can be asked, `invoke maintenance`")
 
 
 def _is_open(night: Night) -> bool:

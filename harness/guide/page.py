@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from harness.guide.catalog import Argument, Catalog, Function
 from harness.guide.entries import Entries, Entry
 from harness.markdown import code, escaped, fenced, stripped
 from harness.settings import PROJECT
+from harness.templates import Filters, template_environment
 
 DOCUMENT = PROJECT / "docs" / "developer-guide.md"
 """Where render_guide's text is kept."""
@@ -128,26 +129,17 @@ def _gaps_of_old_calls(catalog: Catalog, entries: Entries) -> list[str]:
 
 
 def _environment() -> Environment:
-    # Markdown is no HTML: what could be markup is escaped by its filter.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - see above
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: Filters = {
         "md": escaped,
         "code": code,
         "fenced": fenced,
-        "sentence": _sentence,
         "short": _short,
         "default_of": _default,
         "linked": _linked,
         "maybe_code": lambda text: code(text) if text else "",
         "without_json": lambda text: re.sub(r" ?\(JSON: [^)]*\)", "", text),
     }
-    return environment
+    return template_environment(Path(__file__).parent, is_html=False, filters=filters)
 
 
 def _anchor(heading: str) -> str:
@@ -174,8 +166,3 @@ def _linked(text: str, catalog: Catalog) -> str:
         lambda found: f"[{found[1]}](#{found[1]})" if found[1] in catalog.functions else found[0],
         text,
     )
-
-
-def _sentence(text: str) -> str:
-    """Return words with a full stop behind."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."

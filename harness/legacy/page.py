@@ -5,9 +5,10 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from harness.legacy.results import FILE_FAULTS, ImportResult, Reason
+from harness.templates import Filters, template_environment
 
 _TEMPLATE = "page.html.j2"
 _MINUTE = 60
@@ -80,14 +81,7 @@ def _sum(result: ImportResult, name: str) -> int:
 
 def environment(*folders: Path) -> Environment:
     """Return what fills templates of such pages; folders: where else they are than here."""
-    environment = Environment(
-        loader=FileSystemLoader([*folders, Path(__file__).parent]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: Filters = {
         "number": lambda value: f"{value:,}",
         "utc": _utc,
         "duration": _duration,
@@ -96,7 +90,7 @@ def environment(*folders: Path) -> Environment:
         # A mend names the record as a whole with a star.
         "field": lambda name: "the whole record" if name == "*" else name or "-",
     }
-    return environment
+    return template_environment(*folders, Path(__file__).parent, is_html=True, filters=filters)
 
 
 def _utc(at: datetime) -> str:

@@ -1,12 +1,14 @@
 """A file that Postgres refused, and how to tell a person."""
 
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvailable
 
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.files import SqlFile
 from harness.migrations.script import ScriptError, excerpt
 
 _INSUFFICIENT_PRIVILEGE = InsufficientPrivilege.sqlstate
+_HELD_BY_OTHERS = {LockNotAvailable.sqlstate, DeadlockDetected.sqlstate}
+"""A lock that did not come in time, and one that somebody waited for who had another of ours."""
 
 
 class FileError(Exception):
@@ -19,8 +21,20 @@ class FileError(Exception):
         self.duration_ms = duration_ms
 
 
-def for_person(error: FileError) -> SessionbaseError:
-    """Say file, line, column, the line with a caret, SQLSTATE, message, and what is left."""
+def is_held_by_others(error: BaseException) -> bool:
+    """Whether a file may get through when it is tried again: nothing of it is left, then."""
+    return (
+        isinstance(error, FileError)
+        and error.cause.sqlstate in _HELD_BY_OTHERS
+        and not error.file.no_transaction
+    )
+
+
+def for_person(error: FileError, holders: str = "") -> SessionbaseError:
+    """Say file, line, column, the line with a caret, SQLSTATE, message, and what is left.
+
+    holders: who has the tables that it needs, if that is what it failed of, and it is known.
+    """
     cause = error.cause
     where = f"sql/{error.file.name}"
     shown = []
@@ -44,6 +58,13 @@ def for_person(error: FileError) -> SessionbaseError:
         left = (
             "It ran outside a transaction; look at what it left before you run it again. "
             "An index that is not valid goes with: drop index concurrently NAME;"
+        )
+    elif is_held_by_others(error):
+        who = f"Just now these have tables: {holders}. " if holders else ""
+        left = (
+            "Nothing of this file was kept, and nothing is wrong with it: others had a table that "
+            f"it needs each time it was tried. {who}Run the same again when imports and long "
+            "transactions have ended, or let it try more often (SESSIONBASE_LOCK_TRIES)."
         )
     elif cause.sqlstate == _INSUFFICIENT_PRIVILEGE:
         code = ExitCode.NO_PERMISSION

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from psycopg import errors, pq
+from psycopg import pq
 from tenacity import (
     RetryError,
     Retrying,
@@ -22,14 +22,13 @@ from harness.connections import SCHEMAS, Connection, Server, check_server, conne
 from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations import ledger
-from harness.migrations.failures import FileError, for_person
+from harness.migrations.failures import FileError, for_person, is_held_by_others
 from harness.migrations.files import SqlFile, discover
+from harness.migrations.holders import who_holds
 from harness.migrations.plan import Plan, check_policies, make_plan, without_those_of
 from harness.migrations.script import ScriptError, run_script
 from harness.settings import SQL, Settings
 
-_HELD_BY_OTHERS = {errors.LockNotAvailable.sqlstate, errors.DeadlockDetected.sqlstate}
-"""A lock that did not come in time, and one that somebody waited for who had another of ours."""
 _POLL_SECONDS = 0.2
 
 
@@ -126,7 +125,7 @@ class Migrator:
         A failure is written into the ledger, once all that it did is rolled back.
         """
         retrying = Retrying(
-            retry=retry_if_exception(_is_held_by_others),
+            retry=retry_if_exception(is_held_by_others),
             wait=wait_exponential_jitter(multiplier=0.2, max=5),
             stop=stop_after_attempt(self._settings.lock_tries),
             before_sleep=lambda state: self._warn(
@@ -138,11 +137,13 @@ class Migrator:
         try:
             retrying(apply)
         except FileError as error:
+            # At once: whoever it is may be gone in a moment.
+            holders = who_holds(connection) if is_held_by_others(error) else ""
             if ledger.exists(connection):
                 with connection.transaction():
                     _as_owner(connection)
                     ledger.record_failed(connection, error)
-            raise for_person(error) from None
+            raise for_person(error, holders) from None
 
     def _apply_versioned(self, connection: Connection, file: SqlFile) -> None:
         self._tell(f"applying {file.name}")
@@ -219,15 +220,6 @@ def _timed(file: SqlFile) -> Iterator[_Clock]:
         yield clock
     except ScriptError as error:
         raise FileError(file, error, clock.milliseconds()) from error
-
-
-def _is_held_by_others(error: BaseException) -> bool:
-    """Whether a file may get through when it is tried again: nothing of it is left, then."""
-    return (
-        isinstance(error, FileError)
-        and error.cause.sqlstate in _HELD_BY_OTHERS
-        and not error.file.no_transaction
-    )
 
 
 def _as_owner(connection: Connection) -> None:

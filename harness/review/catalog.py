@@ -3,7 +3,6 @@
 Nothing is judged here: compare.py holds the facts against the intent.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -153,14 +152,6 @@ class Catalog:
     def policies_of(self, table: str) -> tuple[Policy, ...]:
         """Return the policies of a table."""
         return tuple(policy for policy in self.policies if policy.table == table)
-
-    def grants_on(self, kind: str) -> dict[str, list[Grant]]:
-        """Return the grants on objects of a kind, by object."""
-        found: dict[str, list[Grant]] = defaultdict(list)
-        for grant in self.grants:
-            if grant.kind == kind:
-                found[grant.object].append(grant)
-        return found
 
 
 _ROLES: LiteralString = """

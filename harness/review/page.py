@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from harness.markdown import code, escaped, fenced, stripped
 from harness.review.catalog import Catalog
@@ -20,6 +20,7 @@ from harness.review.ownership import ForeignKey
 from harness.review.policy_files import PolicyFile
 from harness.review.proof import Proof
 from harness.settings import PROJECT
+from harness.templates import Filters, template_environment
 
 DOCUMENT = PROJECT / "docs" / "policies.md"
 """Where render_markdown's text is kept."""
@@ -89,34 +90,20 @@ def _facts(matrix: Matrix) -> dict[str, object]:
 
 
 def _environment(*, is_html: bool) -> Environment:
-    # Markdown is no HTML: what could be markup is escaped by its filter, word by word.
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=is_html,  # noqa: S701 - see above
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: Filters = {
         "md": escaped,
         "code": code,
         "fenced": fenced,
         "anchor": _anchor,
-        "sentence": _sentence,
         "count": _count,
         "pieces": _pieces,
     }
-    return environment
+    return template_environment(Path(__file__).parent, is_html=is_html, filters=filters)
 
 
 def _anchor(name: str) -> str:
     """Return a name as part of an id."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-")
-
-
-def _sentence(text: str) -> str:
-    """Return words with a full stop behind."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _count(number: int, one: str, more: str = "") -> str:

@@ -8,7 +8,7 @@ from harness.embedded.electric.server import VERSION
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
 from harness.testing.composed import image_of
-from harness.testing.servers import Choice, docker_answers
+from harness.testing.servers import Choice, check_choice, docker_answers
 
 ElectricChoice = Literal["auto", "stand-in", "container", "url"]
 
@@ -30,12 +30,7 @@ class TestElectric:
 
 def parse_electric(text: str) -> ElectricChoice:
     """Read the option --electric. Raises SessionbaseError (BAD_SETTINGS)."""
-    if text not in get_args(ElectricChoice):
-        raise SessionbaseError(
-            ExitCode.BAD_SETTINGS,
-            f"--electric={text} is not known",
-            hint=f"It is one of {', '.join(get_args(ElectricChoice))}.",
-        )
+    check_choice("--electric", text, get_args(ElectricChoice))
     return cast("ElectricChoice", text)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ExitCode, SessionbaseError
+from harness.folders import filling
 
 _FETCH_SECONDS = 300
 _PROGRAMS = ("apt-get", "apt-cache", "dpkg-deb")
@@ -44,16 +45,8 @@ def fetch(wanted: Wanted, folder: Path) -> None:
     for program in (*_PROGRAMS, *wanted.programs):
         if shutil.which(program) is None:
             raise wanted.missing(f"there is no {program} to get {wanted.label} with")
-    unfinished = folder.with_name(f"{folder.name}-unfinished-{os.getpid()}")
-    try:
+    with filling(folder) as unfinished:
         _unpack(wanted, unfinished)
-        unfinished.rename(folder)
-    except OSError:
-        # Another process finished the same first.
-        if not folder.exists():
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _unpack(wanted: Wanted, folder: Path) -> None:

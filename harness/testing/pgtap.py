@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from harness.connections import Server, connect
-from harness.embedded.binaries import find_psql
+from harness.embedded.binaries import find_program
 from harness.settings import PROJECT, Settings
 from harness.testing.debian import PgTapTools
 
@@ -23,7 +23,7 @@ def run_pg_prove(server: Server, settings: Settings, tools: PgTapTools, tests: l
     environment = os.environ | server.environment()
     environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} -c search_path=tap"
     environment["PGAPPNAME"] = "sessionbase test"
-    command = [*tools.pg_prove, "--psql-bin", str(find_psql(settings)), *map(str, tests)]
+    command = [*tools.pg_prove, "--psql-bin", str(find_program(settings, "psql")), *map(str, tests)]
     return subprocess.run(command, check=False, env=environment, cwd=PROJECT).returncode
 
 

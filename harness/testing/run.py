@@ -32,6 +32,8 @@ def run_tests(  # noqa: PLR0913 - its options
     says.
     FAILED if a test fails, NO_TESTS if the expression fits none at all.
     """
+    if workers < 0:
+        raise SessionbaseError(ExitCode.BAD_SETTINGS, "--workers is not negative")
     choice, electric_choice = parse_choice(postgres), parse_electric(electric)
     if "py" in parts:
         # Before anything is started: what pytest refuses it refuses with a traceback.

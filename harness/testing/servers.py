@@ -4,7 +4,7 @@ import gc
 import itertools
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -45,13 +45,18 @@ class TestServer:
 
 def parse_choice(text: str) -> Choice:
     """Read the option --postgres. Raises SessionbaseError (BAD_SETTINGS)."""
-    if text not in get_args(Choice):
+    check_choice("--postgres", text, get_args(Choice))
+    return cast("Choice", text)
+
+
+def check_choice(option: str, text: str, choices: Collection[str]) -> None:
+    """Hold what was given for an option to its choices. Raises SessionbaseError (BAD_SETTINGS)."""
+    if text not in choices:
         raise SessionbaseError(
             ExitCode.BAD_SETTINGS,
-            f"--postgres={text} is not known",
-            hint=f"It is one of {', '.join(get_args(Choice))}.",
+            f"{option}={text} is not known",
+            hint=f"It is one of {', '.join(choices)}.",
         )
-    return cast("Choice", text)
 
 
 @contextmanager

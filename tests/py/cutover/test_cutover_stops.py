@@ -9,13 +9,15 @@ import pytest
 from bench.watched import events
 from harness.connections import connect
 from harness.console import Watch
-from harness.cutover import night
+from harness.cutover import night, stop
 from harness.cutover.archive import check_archive
 from harness.cutover.bringing import Bringing
 from harness.cutover.journal import Facts
 from harness.cutover.night import Night
+from harness.cutover.run import cut_over
 from harness.errors import ExitCode, SessionbaseError
 from harness.legacy.results import ImportResult
+from tests.py.commands.conftest import invoke_on
 from tests.py.cutover.nights import Place, is_closed, write_data
 from tests.py.legacy.builders import message
 
@@ -251,3 +253,149 @@ def test_an_import_that_ended_before_the_journal_knew_is_not_done_twice(
     assert run(place, "select from legacy.import_runs") == 1
     assert facts["total"]["unchanged"] == 0
     assert facts["import"]["seconds"] > 0
+
+
+def test_a_stop_leaves_a_page_until_it_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Facts] = []
+    spoil = "update app.chat_messages set content = 'xyzzy' where id = 'chat_7'"
+    with monkeypatch.context() as patch:
+        before("verify", lambda: _one(run(place, spoil)), patch)
+        with pytest.raises(SessionbaseError) as caught:
+            cut_over(place.server, place.settings, place.request(), told.append)
+    (facts,) = told
+    page = (place.out / "stopped.html").read_text()
+    assert json.loads((place.out / "stopped.json").read_text()) == facts
+    assert facts["stopped"] == {
+        "step": "verify",
+        "exit_code": ExitCode.CUTOVER_STOPPED,
+        "why": caught.value.what,
+        "lines": [line.strip() for line in caught.value.excerpt.splitlines()],
+    }
+    assert [one["state"] for one in facts["steps"]] == ["done"] * 5 + ["stopped"] + ["to do"] * 3
+    assert facts["doors"] == "closed"
+    assert facts["total"]["read"] == 370
+    assert facts["remedy"] == caught.value.hint
+    assert facts["again"] == (
+        f"invoke cutover --data {place.data} --out {place.out} --max-quarantine 2"
+    )
+    for shown in [
+        "the doors are closed",
+        "chat-messages.json, record 8, content",
+        "exit code 51",
+        facts["again"],
+        facts["rollback"],
+    ]:
+        assert shown in page
+    # Nothing is fetched, and nothing of a record is in it.
+    assert "://" not in page.replace("postgresql://", "")
+    assert "xyzzy" not in page + json.dumps(facts)
+
+    # The same command goes on, and stops elsewhere: by then that page is gone.
+    with monkeypatch.context() as patch:
+        seen: list[bool] = []
+        before("verify", lambda: seen.append((place.out / "stopped.html").exists()), patch)
+        assert refusal(place).code == ExitCode.CUTOVER_STOPPED
+    assert seen == [False]
+    assert (place.out / "stopped.html").exists()
+    _one(run(place, "update app.chat_messages set content = 'hi' where id = 'chat_7'"))
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "why"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(13, "Permission denied", "/nowhere"), 1, "/nowhere: Permission denied"),
+        (ValueError("xyzzy"), 1, "a fault of the program (ValueError)"),
+        (
+            SessionbaseError(ExitCode.MIGRATION_FAILED, "no", excerpt="  detail: (id)=(xyzzy)"),
+            20,
+            "no",
+        ),
+    ],
+)
+def test_any_end_leaves_a_page_without_what_it_may_quote(
+    place: Place, monkeypatch: pytest.MonkeyPatch, end: BaseException, code: int, why: str
+) -> None:
+    def fail() -> None:
+        raise end
+
+    before("preflight", lambda: None, monkeypatch)
+    before("archive", fail, monkeypatch)
+    with pytest.raises(type(end)):
+        place.cut_over()
+    facts = json.loads((place.out / "stopped.json").read_text())
+    assert facts["stopped"] == {"step": "archive", "exit_code": code, "why": why, "lines": []}
+    assert facts["doors"] == "open"
+    assert facts["rollback"] is None
+    assert "xyzzy" not in (place.out / "stopped.html").read_text() + json.dumps(facts)
+
+
+def test_the_doors_of_a_database_that_is_away_are_those_of_the_journal(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = SessionbaseError(ExitCode.UNREACHABLE, "it is away")
+
+    def lose() -> None:
+        monkeypatch.setattr(stop, "connect", fail)
+        raise gone
+
+    def fail(*_: object) -> None:
+        raise gone
+
+    with monkeypatch.context() as patch:
+        before("import", lose, patch)
+        assert refusal(place).code == ExitCode.UNREACHABLE
+    facts = json.loads((place.out / "stopped.json").read_text())
+    assert (facts["doors"], facts["stopped"]["step"]) == ("closed", "import")
+    assert "MAINTENANCE IS ON" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        before("import", interrupt, patch)
+        (place.out / "journal.jsonl").unlink()
+        before("archive", interrupt, patch)
+        with pytest.raises(KeyboardInterrupt):
+            place.cut_over()
+    assert json.loads((place.out / "stopped.json").read_text())["doors"] == "unknown"
+    assert "MAINTENANCE MAY BE ON" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_hides_no_error(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[Facts] = []
+
+    def block() -> None:
+        (place.out / "stopped.html").mkdir()
+        interrupt()
+
+    before("archive", block, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        cut_over(place.server, place.settings, place.request(), told.append)
+    assert told[0]["page"] is None
+    assert told[0]["stopped"]["exit_code"] == 130
+    assert "the report can't be written" in capsys.readouterr().err
+
+
+def test_the_command_prints_a_stop_as_json_and_exits_as_before(
+    place: Place, tmp_path: Path
+) -> None:
+    run(place, "grant delete on app.chat_messages to electric_read")
+    words = ["cutover", "--data", str(place.data), "--out", str(place.out), "--json"]
+    invoke = invoke_on(place.server, tmp_path / "home")
+    for more, code, step in (
+        ([], ExitCode.NOT_READY, "preflight"),
+        (["--max-quarantine", "2"], ExitCode.CUTOVER_STOPPED, "check"),
+    ):
+        done = invoke(*words, *more)
+        assert done.returncode == code, done.stderr
+        facts = json.loads(done.stdout)
+        assert facts == json.loads((place.out / "stopped.json").read_text())
+        assert (facts["stopped"]["step"], facts["stopped"]["exit_code"]) == (step, code)
+        assert facts["stopped"]["why"] in done.stderr
+    assert "electric_read" in "\n".join(facts["stopped"]["lines"])
+    run(place, "revoke delete on app.chat_messages from electric_read")
+    done = invoke(*words, "--max-quarantine", "2")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert json.loads(done.stdout)["was_done"] is False
+    assert not (place.out / "stopped.html").exists()

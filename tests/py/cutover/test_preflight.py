@@ -1,5 +1,6 @@
 """Every refusal of the preflight comes before anything is changed, and all of them at once."""
 
+import json
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -22,7 +23,9 @@ def refusal(place: Place, **options: object) -> str:
         place.cut_over(**options)
     assert caught.value.code == ExitCode.NOT_READY, caught.value
     assert "nothing was changed" in caught.value.what
-    assert {path.name for path in place.out.rglob("*")} <= {"journal.jsonl", "lock", "rehearsal"}
+    told = {"stopped.html", "stopped.json"}
+    kept = {"journal.jsonl", "lock", "rehearsal"} | told
+    assert {path.name for path in place.out.rglob("*")} <= kept
     assert databases_of(place.server) == set()
     return caught.value.excerpt
 
@@ -211,4 +214,14 @@ def test_a_rehearsal_that_fails_leaves_nothing_either(
         place.cut_over(rehearse=True, max_quarantine=0)
     assert caught.value.code == ExitCode.CUTOVER_STOPPED
     assert databases_of(place.server) == set()
-    assert {path.name for path in (place.out / "rehearsal").iterdir()} == {"lock"}
+    left = place.out / "rehearsal"
+    assert {path.name for path in left.iterdir()} == {"lock", "stopped.html", "stopped.json"}
+    facts = json.loads((left / "stopped.json").read_text())
+    assert facts["stopped"]["step"] == "import"
+    assert facts["doors"] == "untouched"
+    assert facts["again"].endswith(" --rehearse")
+    assert (facts["archive"], facts["rollback"]) == (None, None)
+    assert "2 records were quarantined" in (left / "stopped.html").read_text()
+    # The next one is another.
+    place.cut_over(rehearse=True)
+    assert {path.name for path in left.iterdir()} == {"lock", "cutover.html", "cutover.json"}

@@ -93,6 +93,12 @@ def look_at(server: Server, settings: Settings, title: str) -> list[Symptom]:
     return symptoms
 
 
+def as_shown(symptom: Symptom, harm: str = "") -> str:
+    """Return a finding as the command shows it. harm: what it does to users, if it is not told."""
+    lines = (f"{symptom.what}: {symptom.found}", symptom.harm or harm, symptom.remedy)
+    return f"{symptom.urgency.name.lower():8}" + "\n        ".join(lines)
+
+
 def make_slot(connection: Connection, name: str = SLOT) -> None:
     connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
 

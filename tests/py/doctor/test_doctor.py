@@ -17,7 +17,7 @@ from harness.doctor import server as server_examination
 from harness.doctor import slots as slot_examination
 from harness.doctor.examination import examine
 from harness.doctor.symptoms import Urgency
-from harness.embedded.binaries import find_psql
+from harness.embedded.binaries import find_program
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.runner import Migrator
 from harness.settings import Settings
@@ -32,6 +32,7 @@ from tests.py.doctor.conftest import (
     run_sql,
     write_log,
 )
+from tests.py.documents.showing import missing_but_for_figures, shown_block
 from tests.py.waiting import wait_until
 
 
@@ -71,6 +72,13 @@ def test_json_is_json_and_nothing_else(doctor: Invoke, hand: Connection) -> None
     urgencies = [one["urgency"] for one in facts["symptoms"]]
     assert urgencies == sorted(urgencies, key=["broken", "soon", "fine"].index)
     assert set(urgencies) == {"broken", "soon", "fine"}
+
+
+def test_what_the_page_on_sync_shows_is_said(doctor: Invoke, hand: Connection) -> None:
+    make_slot(hand)
+    hand.execute(f"alter publication {PUBLICATION} drop table app.todos")
+    shown = shown_block("docs/sync.md", "broken  table that is not published")
+    assert missing_but_for_figures(shown, doctor("doctor").stdout) == []
 
 
 def test_a_remedy_stands_whole_on_its_own_line(doctor: Invoke, hand: Connection) -> None:
@@ -158,7 +166,7 @@ def reader_of(server: Server, settings: Settings, name: str) -> Iterator[None]:
     """Read a slot as Electric does, with the protocol of pgoutput."""
     process = subprocess.Popen(
         [
-            *(find_psql(settings).with_name("pg_recvlogical"), "--start", "-f", "/dev/null"),
+            *(find_program(settings, "pg_recvlogical"), "--start", "-f", "/dev/null"),
             *("-S", name, "-o", "proto_version=1", "-o", f"publication_names={PUBLICATION}"),
             *("-d", server.conninfo),
         ],
@@ -297,13 +305,18 @@ def test_what_a_login_may_not_look_at_is_not_taken_for_well(
     result = invoke_on(poor, tmp_path / "home")("doctor")
     assert result.returncode == ExitCode.SICK
     symptoms = examine(poor, settings)
-    assert broken_in(symptoms) == ["migrations", "sync", "imports", "quarantine"]
+    assert broken_in(symptoms) == ["maintenance", "migrations", "sync", "imports", "quarantine"]
     assert "docs/logins.md" in found_in(symptoms, "migrations").remedy
     # What everybody may see is there all the same.
     assert "keeps 0.00 GiB" in found_in(symptoms, f"replication slot {SLOT}").found
 
     hand.execute(found_in(symptoms, "sync").remedy.encode())
-    assert broken_in(examine(poor, settings)) == []
+    symptoms = examine(poor, settings)
+    assert broken_in(symptoms) == []
+    assert found_in(symptoms, "maintenance").found == "writing is not stopped"
+    hand.execute("select from app.begin_maintenance('moving')")
+    assert broken_in(examine(poor, settings)) == ["maintenance"]
+    assert found_in(examine(poor, settings), "maintenance").found.endswith(": moving")
 
 
 def test_a_server_that_does_not_serve_is_looked_at_to_the_end(

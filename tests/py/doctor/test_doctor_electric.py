@@ -23,7 +23,8 @@ from harness.errors import ExitCode
 from harness.settings import Settings
 from harness.testing.servers import Databases
 from tests.py.commands.conftest import run_invoke
-from tests.py.doctor.conftest import PUBLICATION, broken_in, found_in, make_slot, run_sql
+from tests.py.doctor.conftest import PUBLICATION, as_shown, broken_in, found_in, make_slot, run_sql
+from tests.py.documents.showing import shown_block
 from tests.py.electric.electrics import SECRET, Electric, stand_in
 
 GHSA = "GHSA-m4f6-p2j8-rq76"
@@ -319,7 +320,8 @@ def test_a_role_without_grants_is_said_as_electric_sees_it(
     assert told.found == (
         "of app.todos none is served: the login of its ELECTRIC_POOLED_DATABASE_URL may not read it"
     )
-    assert told.remedy.endswith("invoke migrate --reapply")
+    finding, _ = shown_block("docs/sync.md", "broken  Electric's shapes").split("\nfine")
+    assert as_shown(told) == finding
 
 
 def test_another_identity_than_full_is_said_as_electric_sees_it(

@@ -18,11 +18,12 @@ from harness.connections import Connection, Server
 from harness.doctor import activity, safety, slots, storage, tables
 from harness.doctor.catalog import EXAMINATIONS
 from harness.doctor.symptoms import Symptom, Urgency
-from harness.embedded.binaries import find_psql
+from harness.embedded.binaries import find_program
 from harness.errors import ExitCode
 from harness.settings import PROJECT, Settings
 from tests.py.commands.conftest import Invoke
-from tests.py.doctor.conftest import found_in, look_at, make_slot, reload, write_log
+from tests.py.doctor.conftest import as_shown, found_in, look_at, make_slot, reload, write_log
+from tests.py.documents.showing import missing_but_for_figures, shown_block
 from tests.py.electric.electrics import stand_in
 from tests.py.gatekeeper.gatekeepers import running
 from tests.py.waiting import wait_until
@@ -214,11 +215,16 @@ def test_who_holds_up_others_is_named(
             assert f"{waiter.info.backend_pid} (postgres)" in ill.found
         assert "canary-text" not in str(ill)
         monkeypatch.setattr(activity, "LONG_WAIT_S", 0)
-        assert only(look("locks")).urgency == Urgency.BROKEN
+        broken = only(look("locks"))
+        assert broken.urgency == Urgency.BROKEN
         mend(hand, ill)
         for thread in threads:
             thread.join()
     assert is_fine(look("locks"))
+    (harm,) = (one.harm for one in EXAMINATIONS if one.title == "locks")
+    finding, _ = shown_block("docs/doctor.md", "broken  locks of process").split("\nsoon")
+    shown = finding.replace("app_server", "postgres").replace("3 min", "...")
+    assert missing_but_for_figures(shown, as_shown(broken, harm)) == []
 
 
 def test_what_waits_for_a_lock_for_long_is_not_taken_for_well(
@@ -438,7 +444,7 @@ def test_a_reader_that_is_behind_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_slot(hand, "slow")
-    program = find_psql(settings).with_name("pg_recvlogical")
+    program = find_program(settings, "pg_recvlogical")
     read = subprocess.Popen(
         [
             *(program, "--start", "-f", "-", "-S", "slow", "-o", "proto_version=1"),

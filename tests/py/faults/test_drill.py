@@ -15,9 +15,15 @@ _PATIENCE_S = 300
 KINDS = {name for name, _, _ in FAULTS} | {"postgres_kill", "postgres_stop"}
 
 
-def drill(settings: Settings, *options: str) -> tuple[int, str, str]:
+def drill(
+    settings: Settings, *options: str, electric_url: str = "", database_url: str = ""
+) -> tuple[int, str, str]:
     """Run it; return its exit code and what it printed."""
-    environment = {"SESSIONBASE_HOME": str(settings.home), "DATABASE_URL": ""}
+    environment = {
+        "SESSIONBASE_HOME": str(settings.home),
+        "DATABASE_URL": database_url,
+        "ELECTRIC_URL": electric_url,
+    }
     if settings.postgres_bin:
         environment["SESSIONBASE_POSTGRES_BIN"] = str(settings.postgres_bin)
     result = subprocess.run(
@@ -33,11 +39,17 @@ def drill(settings: Settings, *options: str) -> tuple[int, str, str]:
 
 
 def test_it_says_what_it_injected_and_what_it_checked(settings: Settings) -> None:
-    code, printed, noted = drill(settings, "--minutes", "0.1", "--seed", "8", "--json")
+    # Where nothing listens: it is left alone.
+    elsewhere = "http://127.0.0.1:1"
+    code, printed, noted = drill(
+        settings, "--minutes", "0.1", "--seed", "8", "--json", electric_url=elsewhere
+    )
     assert code == 0, printed + noted
+    assert "the stand-in for Electric; not on what ELECTRIC_URL leads to" in noted
     assert "seed 8" in noted
     said = json.loads(printed)
     assert said["holds"]
+    assert said["on"] == "a private Postgres, and the stand-in for Electric"
     assert said["kept"] is None
     assert said["injected"]
     for each in said["injected"]:
@@ -57,6 +69,11 @@ def test_a_time_that_is_none_is_refused(settings: Settings) -> None:
     code, _, noted = drill(settings, "--minutes", "0")
     assert code == 41
     assert "--minutes must be more than 0" in noted
+    assert "the stand-in for Electric\n" in noted
+    urls = {"electric_url": "http://127.0.0.1:1", "database_url": "postgresql://u:canary@h/d"}
+    _, _, noted = drill(settings, "--minutes", "0", **urls)
+    assert "not on what DATABASE_URL and ELECTRIC_URL lead to" in noted
+    assert "canary" not in noted
 
 
 def test_one_seed_gives_the_same_faults_in_the_same_order() -> None:

@@ -128,6 +128,25 @@ def test_a_deadlock_with_the_application_is_tried_again(
     assert said == ["a table is locked by others; this was try 1 of 10"]
 
 
+@pytest.mark.parametrize("code", ["55P03", "40P01"])
+def test_locks_and_deadlocks_are_no_fault_of_the_file(
+    write: Write, apply: Apply, query: Query, code: str
+) -> None:
+    write(
+        NEW,
+        "create table app.probe (id bigint);\n"
+        f"do $$ begin raise exception 'too late' using errcode = '{code}'; end $$;\n",
+    )
+    with pytest.raises(SessionbaseError) as caught:
+        apply(lock_tries=1)
+    assert caught.value.code == ExitCode.MIGRATION_FAILED
+    assert f"{code}: too late" in caught.value.excerpt
+    # Nobody has a table by now.
+    assert "each time it was tried. Run the same again when imports" in caught.value.hint
+    assert "Mend" not in caught.value.hint
+    assert query("select to_regclass('app.probe') is null") == [(True,)]
+
+
 def test_a_concurrent_build_waits_for_the_application(
     write: Write, apply: Apply, query: Query, database: Server, connection: Connection
 ) -> None:
@@ -157,7 +176,13 @@ def test_a_table_that_stays_locked_is_given_up(
         connection.execute("lock table app.todos in access share mode")
         with pytest.raises(SessionbaseError) as caught:
             apply(lock_timeout_ms=50, lock_tries=2)
+        pid = connection.info.backend_pid
     assert "55P03" in caught.value.excerpt
+    assert (
+        f"Just now these have tables: process {pid} ({connection.info.user}, sessionbase test) for "
+        in (caught.value.hint)
+    )
+    assert "when imports and long transactions have ended" in caught.value.hint
 
 
 def test_killed_half_way_leaves_nothing_and_a_rerun_finishes(

@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from harness.connections import Server, connect
-from harness.embedded.binaries import find_psql
+from harness.embedded.binaries import find_program
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.files import discover
 from harness.migrations.runner import Migrator
@@ -69,7 +69,7 @@ def pg_dump(server: Server, settings: Settings, *options: str) -> str:
     environment = {"PGDATABASE": server.database}
     for name in ("host", "port", "user", "password"):
         environment[f"PG{name.upper()}"] = str(parts[name])
-    command = [str(find_psql(settings).with_name("pg_dump")), *options]
+    command = [str(find_program(settings, "pg_dump")), *options]
     return subprocess.run(
         command, check=True, capture_output=True, text=True, env=environment
     ).stdout
