@@ -7,7 +7,6 @@ from starlette.requests import ClientDisconnect, Request
 from gatekeeper.errors import Refusal, bad_request, too_large
 
 _UNSUPPORTED = 415
-_TIMED_OUT = 408
 
 
 async def read_body(request: Request, media_type: str, limit_bytes: int) -> bytes:

@@ -1,12 +1,16 @@
 """Fixtures: a real server for the whole run, and databases of their own for tests."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from harness.connections import Connection, Server, connect
+from harness.embedded.binaries import find_binaries
+from harness.embedded.postgres import EmbeddedPostgres
 from harness.settings import Settings
 from harness.testing.electrics import TestElectric, choose_electric, parse_electric
 from harness.testing.pair import Pair, containers, open_pair
@@ -109,6 +113,27 @@ def connection(database: Server) -> Iterator[Connection]:
     """Give a connection to the migrated database, as a superuser: it sees every row."""
     with connect(database, "test") as opened:
         yield opened
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Give a folder that every account can pass through: as root, an embedded server is another's.
+
+    tmp_path is not such a folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="sessionbase-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@pytest.fixture
+def server_to_kill(open_folder: Path, settings: Settings) -> Iterator[EmbeddedPostgres]:
+    """Give a server of a test's own, to kill. It does not run yet, and keeps what it commits."""
+    made = EmbeddedPostgres(open_folder / "postgres", find_binaries(settings))
+    try:
+        yield made
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,7 @@ def test_every_record_is_where_it_belongs(report: Report) -> None:
         "import again, 1 message more": (1, 505, 0, 0),
         "COPY of ready rows, empty (floor)": (500, 0, 0, 0),
         "import into empty tables": (505, 0, 0, 0),
+        "import into empty tables, 1 bad record in 400": (504, 0, 0, 1),
     }
 
 

@@ -19,6 +19,8 @@ OWNER = "00000000-0000-4000-8000-000000000001"
 """The account that the migrations make."""
 MEMBER = "00000000-0000-4000-8000-00000000000d"
 SESSION = "session-default"
+MANY = 12
+"""How many ask at a time where all want the same."""
 DEADLINE_S = 60
 _LONGEST_WAIT_S = 30
 _PAUSE = 4711
@@ -81,6 +83,11 @@ class Caller:
     def rollback(self) -> None:
         """Undo it."""
         self._connection.execute("rollback")
+
+
+def removing(function: str, thread: str) -> dict[str, object]:
+    """Return what names a thread to remove_thread, and its session to what clears all of it."""
+    return {"thread_id": thread} if function == "remove_thread" else {"session_id": SESSION}
 
 
 def asking(caller: Caller, function: str, **arguments: object) -> Callable[[], Row]:

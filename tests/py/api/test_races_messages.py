@@ -8,6 +8,7 @@ import pytest
 
 from tests.py.api.invariants import broken
 from tests.py.api.stage import (
+    MANY,
     SESSION,
     Caller,
     Row,
@@ -15,10 +16,10 @@ from tests.py.api.stage import (
     asking,
     at_once,
     outcome,
+    removing,
     rows_of,
 )
 
-MANY = 12
 WRITERS = 50
 EACH = 8
 SAYING = {"role": "user", "content": "hello"}
@@ -394,10 +395,6 @@ def test_what_is_removed_takes_the_message_along_that_was_written_before(
     # What was is what was last.
     assert row["message_count"] == 1
     assert stage.ask(STORED) == []
-
-
-def removing(function: str, thread: str) -> dict[str, object]:
-    return {"thread_id": thread} if function == "remove_thread" else {"session_id": SESSION}
 
 
 @pytest.mark.parametrize("function", ["remove_thread", "clear_threads"])

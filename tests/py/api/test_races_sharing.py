@@ -8,6 +8,7 @@ of REPEATABLE READ keeps the rights that it began with until it ends.
 import pytest
 
 from tests.py.api.stage import (
+    MANY,
     MEMBER,
     SESSION,
     Caller,
@@ -19,7 +20,6 @@ from tests.py.api.stage import (
     rows_of,
 )
 
-MANY = 12
 CO_OWNER = "00000000-0000-4000-8000-00000000000e"
 WITH_MEMBER = {"session_id": SESSION, "member_account_id": MEMBER}
 STORED = "select content from app.chat_messages order by created_at"

@@ -7,6 +7,7 @@ import pytest
 
 from tests.py.api.invariants import broken
 from tests.py.api.stage import (
+    MANY,
     MEMBER,
     OWNER,
     SESSION,
@@ -20,7 +21,6 @@ from tests.py.api.stage import (
     rows_of,
 )
 
-MANY = 12
 STATUSES = "select title, status from app.chat_threads order by created_at, id"
 
 

@@ -5,9 +5,19 @@ from typing import Any
 import pytest
 
 from tests.py.api.invariants import broken
-from tests.py.api.stage import SESSION, Caller, Row, Stage, asking, at_once, outcome, rows_of
+from tests.py.api.stage import (
+    MANY,
+    SESSION,
+    Caller,
+    Row,
+    Stage,
+    asking,
+    at_once,
+    outcome,
+    removing,
+    rows_of,
+)
 
-MANY = 12
 EVENT = "select status, result, thread_id from app.chat_tool_events"
 BOUND = "select root_dir, row_version from app.session_repo_bindings"
 
@@ -195,10 +205,6 @@ def test_a_tool_event_stays_when_its_thread_is_removed_behind_it(
     outcome(removed)
     assert stage.ask(EVENT) == [("pending", None, None)]
     first.call("finish_tool_event", tool_event_id=event, status="succeeded")
-
-
-def removing(function: str, thread: str) -> dict[str, object]:
-    return {"thread_id": thread} if function == "remove_thread" else {"session_id": SESSION}
 
 
 @pytest.mark.parametrize("function", ["progress_tool_event", "finish_tool_event"])

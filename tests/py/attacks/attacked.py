@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from harness.connections import server_of_url
 from harness.settings import PROJECT
 from tests.py.attacks.credentials import Issuer, encoded
 from tests.py.attacks.scene import AUDIENCE, ISSUER, SUBJECTS
+from tests.py.ports import free_port
 from tests.py.waiting import wait_until
 
 TOKEN_SECRET = b"key-of-tests-number-one-32-bytes"
@@ -84,12 +84,6 @@ class Gatekeeper:
         """Return how many answers it holds."""
         lines = re.findall(r"(?m)^gatekeeper_held\{.*\} (\S+)$", self.figures())
         return sum(map(float, lines))
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from harness.testing.servers import Databases
 from tests.py.attacks.attacked import KEEP_NOTHING, LONG_POLL_S, Gatekeeper, running
 from tests.py.attacks.canonical import Canon
 from tests.py.attacks.credentials import Issuer
+from tests.py.attacks.guests import Guest
 from tests.py.attacks.recorder import Recorder, recording
 from tests.py.attacks.scene import set_scene
 from tests.py.attacks.striking import Stage
@@ -90,3 +91,9 @@ def writer(attacked_electric: Electric) -> Iterator[Connection]:
     """Give a connection as a superuser, to write what is synced and to revoke."""
     with connect(attacked_electric.server, "test") as opened:
         yield opened
+
+
+@pytest.fixture
+def guest(gatekeeper: Gatekeeper, writer: Connection) -> Guest:
+    """Return an account of this test alone."""
+    return Guest(gatekeeper).enter(writer)

@@ -7,7 +7,6 @@ import pytest
 
 from harness.connections import Connection
 from tests.py.attacks import scene, wire
-from tests.py.attacks.attacked import Gatekeeper
 from tests.py.attacks.guests import (
     COOKIE,
     PATIENCE_S,
@@ -56,12 +55,6 @@ _FOR_ALL: dict[str, Revoke] = {
 _CASES = [(why, revoke, how) for why, revoke in _FOR_ALL.items() for how in _HOW] + [
     ("the login session is revoked", _revoke_logins, how) for how in _HOW if "cookie" in how
 ]
-
-
-@pytest.fixture
-def guest(gatekeeper: Gatekeeper, writer: Connection) -> Guest:
-    """Return an account of this test alone."""
-    return Guest(gatekeeper).enter(writer)
 
 
 @pytest.mark.parametrize("more", _LIVE.values(), ids=_LIVE.keys())

@@ -73,12 +73,6 @@ ODD_COOKIES = [
 
 
 @pytest.fixture
-def guest(gatekeeper: Gatekeeper, writer: Connection) -> Guest:
-    """Return an account of this test alone."""
-    return Guest(gatekeeper).enter(writer)
-
-
-@pytest.fixture
 def client(gatekeeper: Gatekeeper) -> Iterator[httpx.Client]:
     """Return a client without credentials."""
     with gatekeeper.client() as client:

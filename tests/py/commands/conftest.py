@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -70,11 +69,9 @@ def invoke_empty(empty_database: Server, tmp_path: Path) -> Invoke:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """Return a folder for an embedded server, which any account can pass through."""
-    with TemporaryDirectory(prefix="sessionbase-test-") as parent:
-        Path(parent).chmod(0o711)
-        yield Path(parent) / "home"
+def home(open_folder: Path) -> Path:
+    """Return a folder for an embedded server."""
+    return open_folder / "home"
 
 
 @pytest.fixture

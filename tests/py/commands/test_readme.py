@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from harness.settings import PROJECT
 from tests.py.commands.conftest import run_invoke
+from tests.py.documents.reading import documents
 
 Invoke = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -44,10 +45,14 @@ def test_every_command_of_the_readme_is_one() -> None:
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:
-    for document in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")]:
+    followed = 0
+    for page in documents():
+        document = PROJECT / page
         prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
         for link in re.findall(r"\]\(([^)#]+)", prose):
-            assert link.startswith("http") or (document.parent / link).exists(), (document, link)
+            assert link.startswith("http") or (document.parent / link).exists(), (page, link)
+            followed += 1
+    assert followed > 100
 
 
 LOADING = """

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness.connections import Connection
 from harness.errors import ExitCode
 from tests.py.commands.conftest import Invoke
+from tests.py.documents.showing import missing_but_for_figures, shown_block
 
 CONTENT = random.Random(3).randbytes(1_500_000) + b"and a log\n" * 100_000  # noqa: S311
 
@@ -45,10 +47,14 @@ def test_a_file_is_stored_and_written_back(invoke: Invoke, log: Path, tmp_path: 
 
 def test_a_content_goes_to_standard_output(invoke: Invoke, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_text("größer\n")
-    stored = json.loads(invoke("store-upload", str(log), "--json").stdout)
-    assert stored["upload"]["charset"] == "utf-8"
-    assert invoke("read-upload", stored["upload"]["id"]).stdout == "größer\n"
+    log.write_text("größer\n" * 200_000)
+    told = invoke("store-upload", str(log), "--session", "session-1").stdout
+    (upload,) = re.findall(r"^stored: (.*)$", told, re.MULTILINE)
+    _, shown = shown_block("docs/uploads.md", "$ invoke store-upload").split("\n", 1)
+    shown = re.sub(r"upload_[0-9a-f-]+", upload, shown)
+    shown = re.sub(r"SHA-256 \w+", "SHA-256 ", shown)
+    assert missing_but_for_figures(shown, told) == []
+    assert invoke("read-upload", upload).stdout == log.read_text()
 
 
 def test_what_is_not_there_is_said(invoke: Invoke, tmp_path: Path) -> None:

@@ -214,12 +214,18 @@ def test_no_service_has_more_rights_than_it_needs(services: dict[str, Service]) 
 
 def test_no_secret_is_in_the_file() -> None:
     raw = yaml.safe_load(COMPOSE.read_text())
+    secrets, addresses = set(), set()
     for service in raw["services"].values():
         for name, value in service["environment"].items():
             if re.search("PASSWORD|SECRET|KEYS", name):
                 assert re.fullmatch(r"\$\{\w+:[?-].*\}", value), name
+                secrets.add(name)
             elif "postgresql://" in str(value):
                 assert re.search(r"://\w+:\$\{\w+\}@", value), name
+                addresses.add(name)
+    # Or nothing was looked at.
+    assert {"POSTGRES_PASSWORD", "ELECTRIC_SECRET"} <= secrets
+    assert "DATABASE_URL" in addresses
 
 
 @pytest.mark.parametrize(("status", "is_alive"), [(200, True), (503, False), (None, False)])

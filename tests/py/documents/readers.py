@@ -1,6 +1,7 @@
 """Does what a page says, as its reader would."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.connections import Server
-from harness.embedded.binaries import find_psql
+from harness.embedded.binaries import find_program
 from harness.guide.page import CLIENTS
 from harness.node import install_packages, lay_out, run_node
 from harness.settings import PROJECT, Settings
@@ -58,7 +59,7 @@ class Reader:
     def __init__(
         self, server: Server, folder: Path, settings: Settings, values: Mapping[str, str]
     ) -> None:
-        self._server = server
+        self.server = server
         self._folder = folder
         self._settings = settings
         self._values = values
@@ -73,12 +74,17 @@ class Reader:
         invoke.write_text(f'#!/bin/sh\nexec {sys.executable} -m invoke "$@"\n')
         invoke.chmod(0o755)
 
-    def follow(self, block: Block, fate: Fate) -> Printed:
-        """Run a block, with the reader's own values in it."""
+    def text_of(self, block: Block, fate: Fate) -> str:
+        """Return the text of a block, with the reader's own values in it."""
         text = block.text
         for word, value in fate.values.items():
             assert word in text, f"{block.page}:{block.line} has no {word}"
             text = text.replace(word, value.format(**self._values))
+        return text
+
+    def follow(self, block: Block, fate: Fate) -> Printed:
+        """Run a block, with the reader's own values in it."""
+        text = self.text_of(block, fate)
         ways = {
             "shell": self._shell,
             "transcript": self._first_line,
@@ -98,7 +104,13 @@ class Reader:
 
     def _psql(self, text: str) -> Printed:
         options = ["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--file=-"]
-        return self._call([str(find_psql(self._settings)), *options], given=text)
+        return self._call([str(find_program(self._settings, "psql")), *options], given=text)
+
+    def talk(self, server: Server, statements: str) -> str:
+        """Say something to a server by psql, as a dialogue goes: on after an error too."""
+        command = [str(find_program(self._settings, "psql")), "--no-psqlrc", "--file=-"]
+        told = self._call(command, statements, server.environment()).text
+        return re.sub(r"^psql:<stdin>:\d+: ", "", told, flags=re.MULTILINE)
 
     def _python(self, text: str) -> Printed:
         return self._call([sys.executable, "-c", _PYTHON + text])
@@ -110,15 +122,17 @@ class Reader:
         lay_out(folder, packages, [*CLIENTS.glob("*.mjs"), self._folder / "log.jsonl"])
         program = folder / "program.mjs"
         program.write_text(text if "const account" in text else _NODE + text)
-        done = run_node(program, self._server.environment(), _SECONDS)
+        done = run_node(program, self.server.environment(), _SECONDS)
         return Printed(done.stdout + done.stderr, done.returncode)
 
-    def _call(self, command: list[str], given: str = "") -> Printed:
+    def _call(
+        self, command: list[str], given: str = "", server: dict[str, str] | None = None
+    ) -> Printed:
         done = subprocess.run(
             command,
             check=False,
             cwd=self._folder,
-            env=self._environment(),
+            env=self._environment() | (server or {}),
             input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -128,11 +142,11 @@ class Reader:
         return Printed(done.stdout, done.returncode)
 
     def _environment(self) -> dict[str, str]:
-        return self._server.environment() | {
+        return self.server.environment() | {
             "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}",
             "HOME": str(self._folder),
             "LC_ALL": "C.UTF-8",
             "PYTHONPATH": str(PROJECT),
-            "DATABASE_URL": self._server.conninfo,
+            "DATABASE_URL": self.server.conninfo,
             "SESSIONBASE_HOME": str(self._folder / "home"),
         }

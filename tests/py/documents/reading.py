@@ -31,7 +31,7 @@ class Fate(BaseModel):
     begins: how the block's text begins, so that an entry can't drift to another block.
     run: it is run, as its reader would: by a shell, by psql, by psql as the account, as a program
       for Node or Python; or its first line by a shell, and the others are what that prints.
-    values: what the reader puts in the place of a word.
+    values: what the reader puts in the place of a word, of what is run or of what is printed.
     prints: it is what the block before prints: all of it, or these lines among others.
     test: the test that runs it, or compares it with what there is.
     not_run: why nothing runs it.

@@ -12,8 +12,10 @@ from harness.legacy.results import ImportRequest
 from harness.migrations.runner import Migrator
 from harness.settings import EXAMPLES, PROJECT, Settings
 from harness.testing.servers import Databases
+from tests.py.applications import application_login, as_login
 from tests.py.documents.readers import Printed, Reader
 from tests.py.documents.reading import Fate, blocks_of, blocks_of_project, load_book
+from tests.py.documents.showing import missing, missing_but_for_figures, shown_block
 from tests.py.guide.conftest import sign_in
 from tests.py.guide.running import ACCOUNT
 
@@ -34,26 +36,6 @@ def reader(databases: Databases, tmp_path: Path, settings: Settings) -> Iterator
         yield Reader(server, tmp_path, settings, values)
 
 
-def lines_of(text: str) -> list[str]:
-    """Return the lines that say something, each with single spaces."""
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    return [line for line in lines if line.strip("-+─│ ")]
-
-
-def missing(shown: str, printed: str) -> list[str]:
-    """Return the lines that were shown and not printed, in order. '...' stands for anything."""
-    rest = lines_of(printed)
-    absent = []
-    for line in lines_of(shown):
-        pattern = re.escape(line).replace(re.escape("..."), ".*")
-        at = next((at for at, one in enumerate(rest) if re.fullmatch(pattern, one)), None)
-        if at is None:
-            absent.append(line)
-        else:
-            rest = rest[at + 1 :]
-    return absent
-
-
 @pytest.mark.parametrize("page", RUN)
 def test_what_a_page_says_happens(page: str, reader: Reader) -> None:
     printed = Printed("", 0)
@@ -65,7 +47,7 @@ def test_what_a_page_says_happens(page: str, reader: Reader) -> None:
             shown = block.text.partition("\n")[2]
             assert not missing(shown, printed.text), printed.text
         elif fate.prints:
-            assert not missing(block.text, printed.text), printed.text
+            assert not missing(reader.text_of(block, fate), printed.text), printed.text
 
 
 def test_every_block_has_its_entry() -> None:
@@ -97,16 +79,26 @@ def test_lines_that_are_not_printed_are_found() -> None:
     assert missing("a | 1\nb | ...2\n", printed) == []
     assert missing("b | 22\na | 1\n", printed) == ["a | 1"]
     assert missing("b | 2\n", printed) == ["b | 2"]
+    assert missing("… b\nb | …\n", "so much b\nb | 3\n") == []
+    assert missing_but_for_figures("b | 1,234.5\n", printed) == []
+    assert missing_but_for_figures("c | 22\n", printed) == ["c | 0"]
 
 
 def test_a_write_without_an_account_says_what_the_guide_says(reader: Reader) -> None:
     write = "set role app_user; delete from app.todos"
     (run,) = blocks_of("a page", f"```sh\ninvoke psql --command '{write}'\n```\n")
     printed = reader.follow(run, Fate(begins="invoke", run="shell"))
-    (shown,) = [
-        block for block in BLOCKS["docs/dba-guide.md"] if block.text.startswith("ERROR:  nobody")
-    ]
-    assert missing(shown.text, printed.text) == []
+    assert missing(shown_block("docs/dba-guide.md", "ERROR:  nobody"), printed.text) == []
+
+
+def test_an_application_s_login_is_told_what_the_guide_says(reader: Reader) -> None:
+    prompt = re.compile(r"^sessionbase=\*?> (.*)\n", re.MULTILINE)
+    dialogue = shown_block("docs/dba-guide.md", "sessionbase=>")
+    statements = prompt.findall(dialogue)
+    assert len(statements) == 7
+    with application_login(reader.server) as login:
+        told = reader.talk(as_login(reader.server, login), "\n".join(statements))
+    assert missing(prompt.sub("", dialogue), told) == []
 
 
 def test_the_folders_that_the_design_names_are_there() -> None:

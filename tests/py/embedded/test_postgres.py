@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,11 +23,9 @@ DEADLINE_S = 30
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """Return a folder that the account a server runs as can pass through."""
-    with tempfile.TemporaryDirectory(prefix="sessionbase-test-") as parent:
-        Path(parent).chmod(0o711)
-        yield Path(parent) / "postgres"
+def folder(open_folder: Path) -> Path:
+    """Return where a server keeps all that is its own."""
+    return open_folder / "postgres"
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """A gatekeeper that runs, in a thread of the test, in front of an Electric."""
 
 import asyncio
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import uvloop
@@ -29,6 +31,15 @@ class Gatekeeper:
     def client(self, **headers: str) -> httpx.Client:
         """Return an HTTP client that waits as long as the longest poll."""
         return httpx.Client(base_url=self.url, headers=headers, timeout=40, trust_env=False)
+
+    @contextmanager
+    def asked(self, path: str, query: Mapping[str, str]) -> Iterator[None]:
+        """Ask without reading the answer, and hang up where the block ends."""
+        at = urlsplit(self.url)
+        head = f"GET {path}?{urlencode(query)} HTTP/1.1\r\nhost: {at.netloc}\r\n\r\n"
+        with socket.create_connection((at.hostname, at.port), timeout=20) as connection:
+            connection.sendall(head.encode())
+            yield
 
 
 @contextmanager

@@ -27,11 +27,6 @@ from tests.py.gatekeeper.spellings import decoded, other_spellings
 _SECRET = "s" * 40
 
 
-@pytest.fixture
-def issuer(tmp_path: Path) -> Issuer:
-    return new_issuer(tmp_path)
-
-
 def verify(tokens: IdentityTokens, token: str) -> Identity:
     return asyncio.run(tokens.verify(token))
 

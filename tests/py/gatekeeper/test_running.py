@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 from harness.connections import Server
 from harness.settings import PROJECT
 from tests.py.gatekeeper.upstreams import SECRET, Upstream, upstream
+from tests.py.ports import free_port
 from tests.py.waiting import wait_until
 
 _KEYS = "k1:" + "A" * 43
@@ -116,7 +116,7 @@ def test_it_says_what_it_is_and_logs_in_json(run: Run) -> None:
 
 def test_figures_are_on_a_port_of_their_own(run: Run) -> None:
     with httpx.Client(trust_env=False) as client:
-        port = _free_port()
+        port = free_port()
         url = run(SESSIONBASE_METRICS_PORT=str(port)).url()
         client.get(f"{url}{_SHAPE}")
         figures = client.get(f"http://127.0.0.1:{port}/metrics").text
@@ -173,9 +173,3 @@ def _children(pid: int) -> list[int]:
         text=True,
     ).stdout
     return [int(line) for line in printed.split()]
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

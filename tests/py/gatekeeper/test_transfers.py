@@ -19,7 +19,6 @@ import pytest
 
 from gatekeeper import transfers, uploads
 from harness.connections import Connection, Server, connect
-from harness.testing.servers import Databases
 from harness.uploads import About, store_upload
 from tests.py.gatekeeper.personas import (
     EDITOR,
@@ -27,7 +26,6 @@ from tests.py.gatekeeper.personas import (
     STRANGER,
     VIEWER,
     Tenants,
-    cast,
     nowhere,
     tenants,
 )
@@ -39,34 +37,17 @@ _BYTES = {"content-type": "application/octet-stream"}
 Start = Callable[..., Tenants]
 
 
-@pytest.fixture(scope="module")
-def peopled(databases: Databases) -> Iterator[Server]:
-    """Give a database with people in it, of this module: some are disabled here."""
-    with databases.migrated() as made:
-        cast(made)
-        yield made
-
-
 @pytest.fixture
-def operator(peopled: Server) -> Iterator[Connection]:
-    """Give a connection as a superuser."""
-    with connect(peopled, "test") as opened:
-        yield opened
-
-
-@pytest.fixture
-def start(peopled: Server, tmp_path: Path) -> Iterator[Start]:
+def start(shared: Server, tmp_path: Path) -> Iterator[Start]:
     """Return a way to start a gatekeeper with settings of a test's own."""
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(
-            tenants(nowhere(peopled), tmp_path, **settings)
-        )
+        yield lambda **settings: stack.enter_context(tenants(nowhere(shared), tmp_path, **settings))
 
 
 @pytest.fixture(scope="module")
-def large(peopled: Server) -> Iterator[Callable[[UUID], str]]:
+def large(shared: Server) -> Iterator[Callable[[UUID], str]]:
     """Return a way to store a large upload of an account's; it gives the path."""
-    with connect(peopled, "test") as opened:
+    with connect(shared, "test") as opened:
 
         def store(account: UUID) -> str:
             stored = store_upload(opened, account, io.BytesIO(_LARGE), About("log"))
@@ -108,19 +89,19 @@ def uploading(made: Tenants, account: UUID) -> Iterator[socket.socket]:
         yield connection
 
 
-def disable(operator: Connection, account: UUID) -> None:
-    operator.execute("update app.accounts set status = 'disabled' where id = %s", [account])
+def disable(root: Connection, account: UUID) -> None:
+    root.execute("update app.accounts set status = 'disabled' where id = %s", [account])
 
 
-def count(operator: Connection) -> int:
-    ((uploads,),) = operator.execute("select count(*) from app.session_uploads").fetchall()
+def count(root: Connection) -> int:
+    ((uploads,),) = root.execute("select count(*) from app.session_uploads").fetchall()
     return int(uploads)
 
 
 def test_a_download_ends_within_a_second_of_a_revocation(
     start: Start,
     large: Callable[[UUID], str],
-    operator: Connection,
+    root: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also while nothing is sent, so that nobody asks before it is."""
@@ -139,7 +120,7 @@ def test_a_download_ends_within_a_second_of_a_revocation(
         assert under_way(made) == 1
         got = b"".join(next(pieces) for _ in range(4 << 20 >> 10))
         assert stuck.wait(10)
-        disable(operator, EDITOR)
+        disable(root, EDITOR)
         since = monotonic()
         wait_until(lambda: under_way(made) == 0)
         assert monotonic() - since < 1
@@ -148,19 +129,19 @@ def test_a_download_ends_within_a_second_of_a_revocation(
             b"".join(pieces)
 
 
-def test_an_upload_ends_within_a_second_of_a_revocation(start: Start, operator: Connection) -> None:
-    made, before = start(), count(operator)
+def test_an_upload_ends_within_a_second_of_a_revocation(start: Start, root: Connection) -> None:
+    made, before = start(), count(root)
     with uploading(made, VIEWER) as connection:
-        disable(operator, VIEWER)
+        disable(root, VIEWER)
         since = monotonic()
         answer = connection.recv(4096)
         assert monotonic() - since < 1
         assert answer.startswith(b"HTTP/1.1 401 ")
         assert b"connection: close" in answer.lower()
-    assert count(operator) == before
+    assert count(root) == before
 
 
-def test_an_upload_outlives_the_token_it_began_with(start: Start, operator: Connection) -> None:
+def test_an_upload_outlives_the_token_it_began_with(start: Start, root: Connection) -> None:
     made = start(jwt_leeway_s=0)
     exp = int(time()) + 2
     soon = made.issuer.token(str(STRANGER), exp=exp)
@@ -170,12 +151,12 @@ def test_an_upload_outlives_the_token_it_began_with(start: Start, operator: Conn
         wait_until(lambda: time() > exp)
         yield b"y"
 
-    before = count(operator)
+    before = count(root)
     with made.gatekeeper.client(authorization=f"Bearer {soon}") as client:
         answer = client.post("/api/uploads?name=x", content=body(), headers=_BYTES)
         assert answer.status_code == 201
         assert client.get(answer.headers["location"]).status_code == 401
-    assert count(operator) == before + 1
+    assert count(root) == before + 1
 
 
 def test_a_process_has_so_many_transfers_and_an_account_a_quarter(

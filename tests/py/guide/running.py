@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from examples.clients import api
 from harness.connections import Server, connect
-from harness.embedded.binaries import find_psql
+from harness.embedded.binaries import find_program
 from harness.guide.entries import Entry
 from harness.guide.page import CLIENTS
 from harness.node import install_packages, lay_out, run_node
@@ -57,7 +57,7 @@ def run_psql(entries: Mapping[str, Entry], server: Server, settings: Settings) -
         lines += [f"select set_config('request.jwt.claims', '{claims}', true) \\g /dev/null"]
         lines += [entry.psql, "commit;"]
     result = subprocess.run(
-        [str(find_psql(settings)), "--no-psqlrc", "--quiet", "--file=-"],
+        [str(find_program(settings, "psql")), "--no-psqlrc", "--quiet", "--file=-"],
         check=False,
         input="\n".join(lines),
         env={"LC_ALL": "C.UTF-8", "PGCLIENTENCODING": "UTF8"} | server.environment(),

@@ -177,6 +177,34 @@ def test_health_is_there_inside_and_not_outside(ask: httpx.Client, gatekeeper: G
     assert (inside, outside) == ([200, 200], [404, 404, 404])
 
 
+def test_one_line_of_the_template_lets_the_viewer_through_and_no_more(
+    nginx: Nginx, electric: Electric, tmp_path: Path
+) -> None:
+    assets = tmp_path / "viewer" / "assets"
+    assets.mkdir(parents=True)
+    (assets.parent / "index.html").write_text("<!doctype html><title>Sessions</title>")
+    (assets / "main-0123abcd.js").write_text("document.title += '!';\n")
+    served = {"public_origin": f"https://{HOST}", "viewer_dir": assets.parent}
+    template = TEMPLATE.read_text()
+    assert template.count("\n    # location ") == 1
+    uncommented = template.replace("\n    # location ", "\n    location ")
+    with (
+        gatekeepers.running(electric, single_account_id=OWNER, **served) as gatekeeper,
+        running(nginx, tmp_path / "nginx", urlsplit(gatekeeper.url).netloc, uncommented) as proxy,
+        proxy.client() as outside,
+        gatekeeper.client() as inside,
+    ):
+        for path in ("/", "/assets/main-0123abcd.js", "/viewer-config.json"):
+            through, direct = outside.get(path), inside.get(path)
+            assert (through.status_code, direct.status_code) == (200, 200)
+            assert (through.content, _headers(through)) == (direct.content, _headers(direct))
+            assert "default-src 'none'" in through.headers["content-security-policy"]
+        for path in ("/health", "/ready"):
+            assert inside.get(path).status_code == 200
+            for spelling in (path, f"/assets/..%2f{path[1:]}"):
+                assert outside.get(spelling).status_code == 404
+
+
 def test_the_gatekeeper_keeps_idle_connections_longer_than_nginx(gatekeeper: Gatekeeper) -> None:
     found = re.search(r"^    keepalive_timeout (\d+)s;$", TEMPLATE.read_text(), re.MULTILINE)
     assert found
