@@ -259,7 +259,10 @@ def test_ctrl_c_is_psqls_business(database: Server) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(sys.executable, [sys.executable, "-m", "invoke", "psql"], environment)
     shown = read_until(terminal, b"=#")
-    os.write(terminal, b"select 'half\x03")
+    os.write(terminal, b"select 'half")
+    # psql prints its prompt before it waits for keys; a Ctrl-C in between waits for the next key.
+    shown += read_until(terminal, b"half")
+    os.write(terminal, b"\x03")
     shown += read_until(terminal, b"=#")
     os.write(terminal, b"select 'still' || 'here';\n\\q\n")
     shown += read_until(terminal, b"stillhere")
