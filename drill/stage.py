@@ -1,7 +1,6 @@
 """What is drilled: Postgres, the stand-in, the gatekeeper, and relays on every way between them."""
 
 import secrets
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from harness.embedded.postgres import EmbeddedPostgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.migrations.runner import Migrator
 from harness.passwords import set_passwords
+from harness.ports import free_port
 from harness.settings import Settings
 from harness.testing.faketime import find_faketime
 
@@ -255,7 +255,7 @@ def _assemble(  # noqa: PLR0913, PLR0917 - all that a stage is made of
     why_not: dict[str, str],
     tell: Tell,
 ) -> Stage:
-    ports = {"gatekeeper": _free_port(), "stand_in": _free_port()}
+    ports = {"gatekeeper": free_port(), "stand_in": free_port()}
     ways.clients.aim(ports["gatekeeper"])
     ways.upstream.aim(ports["stand_in"])
     clocks = _clocks(settings, home, why_not, tell)
@@ -380,9 +380,3 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=10, trust_env=False).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -6,7 +6,6 @@ turns at a file lock beside it, so the second finds the server the first has sta
 
 import secrets
 import shutil
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 from harness.connections import Server, first_line
 from harness.embedded.binaries import Binaries, find_binaries, home_of, make_folder
 from harness.errors import ExitCode, SessionbaseError
+from harness.ports import bindable
 from harness.settings import Settings
 
 DATABASE = "sessionbase"
@@ -283,13 +283,8 @@ class EmbeddedPostgres:
         port_file = self._folder / "port"
         wanted = [self._port()] if port_file.exists() else []
         for port in [*wanted, 0]:
-            with socket.socket() as candidate:
-                candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    candidate.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return int(candidate.getsockname()[1])
+            if (found := bindable(port)) is not None:
+                return found
         raise SessionbaseError(ExitCode.SERVER_WONT_START, "there is no free port on 127.0.0.1")
 
     def _server(self) -> Server:

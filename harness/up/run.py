@@ -2,7 +2,6 @@
 
 import secrets
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from harness.demo.story import tell_story
 from harness.embedded.postgres import EmbeddedPostgres, project_postgres
 from harness.errors import ExitCode, SessionbaseError
 from harness.options import check_port
+from harness.ports import HOST, bindable, free_port
 from harness.targets import bring_up_to_date
 from harness.up.children import Child, Plan, end_children, end_parts, start_child, wait_ready
 from harness.up.state import (
@@ -43,7 +43,6 @@ USUAL_PORT = 3100
 Show = Callable[[State], None]
 """Something that is shown what is up."""
 
-_HOST = "127.0.0.1"
 _LOOK_S = 0.5
 _STAND_IN = (
     "Electric is the stand-in, for development and tests only; ELECTRIC_URL names a real one."
@@ -168,12 +167,12 @@ def _start(up: _Up, tell: Tell) -> None:
         tell_story(server, tell)
     tell("starting Electric and the gatekeeper")
     database = {"DATABASE_URL": server.conninfo}
-    address = f"http://{_HOST}:{port}"
+    address = f"http://{HOST}:{port}"
     electric = _electric(up, database)
     sign_in = _provider(up, port) if up.order.sample else {}
     served = {
         "SESSIONBASE_VIEWER_DIR": str(viewer),
-        "SESSIONBASE_GATEKEEPER_HOST": _HOST,
+        "SESSIONBASE_GATEKEEPER_HOST": HOST,
         "SESSIONBASE_GATEKEEPER_PORT": str(port),
         "SESSIONBASE_GATEKEEPER_PROCESSES": "1",
         "SESSIONBASE_METRICS_PORT": "-1",
@@ -227,8 +226,8 @@ def _electric(up: _Up, database: dict[str, str]) -> dict[str, str]:
         part = Part("electric", "the Electric of ELECTRIC_URL")
         up.note(parts=[*up.state.parts, part])
         return {}
-    port = _free_port()
-    address = f"http://{_HOST}:{port}"
+    port = free_port()
+    address = f"http://{HOST}:{port}"
     ours = {"ELECTRIC_URL": address, "ELECTRIC_SECRET": secrets.token_urlsafe(32)}
     plan = Plan(
         "electric", "the stand-in for Electric", [str(port)], address, f"{address}/v1/health"
@@ -240,11 +239,11 @@ def _electric(up: _Up, database: dict[str, str]) -> dict[str, str]:
 
 def _provider(up: _Up, port: int) -> dict[str, str]:
     """Start the demo's identity provider; return what makes the gatekeeper believe it."""
-    own_port = _free_port()
-    address = f"http://{_HOST}:{own_port}"
+    own_port = free_port()
+    address = f"http://{HOST}:{own_port}"
     jwks = up.folder / "jwks.json"
     jwks.unlink(missing_ok=True)
-    back = [f"http://{host}:{port}/" for host in (_HOST, "localhost")]
+    back = [f"http://{host}:{port}/" for host in (HOST, "localhost")]
     plan = Plan(
         "provider",
         "the demo's identity provider",
@@ -300,36 +299,14 @@ def _end(up: _Up) -> None:
 def _port(order: UpOrder) -> int:
     """Return the port to serve on. Raises SessionbaseError (REFUSED) if it is taken."""
     if order.port is None:
-        return USUAL_PORT if _is_free(USUAL_PORT) else _free_port()
-    if order.port and not _is_free(order.port):
+        return USUAL_PORT if bindable(USUAL_PORT) else free_port()
+    if order.port and not bindable(order.port):
         raise SessionbaseError(
             ExitCode.REFUSED,
-            f"port {order.port} of {_HOST} is taken",
+            f"port {order.port} of {HOST} is taken",
             hint="Give another one; without --port any that is free is taken.",
         )
-    return order.port or _free_port()
-
-
-def _is_free(port: int) -> bool:
-    return _bound(port) is not None
-
-
-def _free_port() -> int:
-    port = _bound(0)
-    if port is None:
-        raise SessionbaseError(ExitCode.FAILED, f"there is no free port on {_HOST}")
-    return port
-
-
-def _bound(port: int) -> int | None:
-    """Return a port that could be listened on just now; None if it can't."""
-    with socket.socket() as candidate:
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            candidate.bind((_HOST, port))
-        except OSError:
-            return None
-        return int(candidate.getsockname()[1])
+    return order.port or free_port()
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -21,10 +21,10 @@ from gatekeeper.metrics import exposing
 from gatekeeper.run import listening, web_of
 from gatekeeper.settings import GatekeeperSettings
 from harness.connections import server_of_url
+from harness.ports import free_port
 from harness.settings import PROJECT
 from tests.py.attacks.credentials import Issuer, encoded
 from tests.py.attacks.scene import AUDIENCE, ISSUER, SUBJECTS
-from tests.py.ports import free_port
 from tests.py.waiting import wait_until
 
 TOKEN_SECRET = b"key-of-tests-number-one-32-bytes"

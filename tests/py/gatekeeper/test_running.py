@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from harness.connections import Server
+from harness.ports import free_port
 from harness.settings import PROJECT
 from tests.py.gatekeeper.upstreams import SECRET, Upstream, upstream
-from tests.py.ports import free_port
 from tests.py.waiting import wait_until
 
 _KEYS = "k1:" + "A" * 43

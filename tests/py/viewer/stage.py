@@ -20,13 +20,13 @@ from psycopg.types.json import Jsonb
 from harness.acting import acting_as
 from harness.connections import Connection
 from harness.console import quiet_watch
+from harness.ports import free_port
 from harness.session_logs.ingest import ingest_logs
 from harness.session_logs.results import IngestRequest
 from harness.settings import PROJECT
 from tests.py.electric.electrics import Electric
 from tests.py.gatekeeper.issuers import AUDIENCE, ISSUER, Issuer, new_issuer
 from tests.py.login_sessions.people import Person, enrol
-from tests.py.ports import free_port
 from tests.py.waiting import wait_until
 
 AUTHORIZE_URL = f"{ISSUER}/authorize"
