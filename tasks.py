@@ -651,7 +651,7 @@ def bench(  # noqa: PLR0913, PLR0917 - a command's options, and each its report
         chosen = find_bench(what)
     with console.progress() as tell:
         report = measure(chosen, known, asked, tell)
-    chosen.show(report, as_json=json, out=Path(out) if out else None)
+    chosen.findings(report).show(as_json=json, out=Path(out) if out else None)
     return ExitCode.OK if chosen.is_well(report) else ExitCode.FAILED
 
 

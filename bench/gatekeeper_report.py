@@ -1,6 +1,5 @@
 """What the bench of the gatekeeper found, for people, for machines, and for the documents."""
 
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
@@ -13,8 +12,7 @@ from bench.gatekeeper import (
     Holding,
     Reading,
 )
-from bench.report import count_of_runs, machine_facts, markdown_table, where, write_page
-from harness import console
+from bench.report import Findings, Table, count_of_runs, machine_facts, where
 
 _READING = [
     "upstream",
@@ -56,21 +54,12 @@ NOTES = """\
 """
 
 
-def show_gatekeeper_report(report: GatekeeperReport, *, as_json: bool, out: Path | None) -> None:
-    """Print a report, and write it to a file of Markdown if one is named."""
-    if out:
-        write_page(out, gatekeeper_markdown(report))
-    if as_json:
-        console.show_json(gatekeeper_facts(report))
-        return
-    for title, columns, rows in _tables(report):
-        console.show_table(title, columns, rows)
-    console.say(where(report.environment))
-    console.say(NOTES.rstrip())
+def gatekeeper_findings(report: GatekeeperReport) -> Findings:
+    """Return what a page, a person and a machine are shown."""
+    return Findings(_facts(report), _tables(report), [where(report.environment)], NOTES)
 
 
-def gatekeeper_facts(report: GatekeeperReport) -> dict[str, Any]:
-    """Return it all as plain data."""
+def _facts(report: GatekeeperReport) -> dict[str, Any]:
     return {
         "rows": report.order.rows,
         "runs": report.order.runs,
@@ -111,21 +100,13 @@ def gatekeeper_facts(report: GatekeeperReport) -> dict[str, Any]:
     }
 
 
-def gatekeeper_markdown(report: GatekeeperReport) -> str:
-    """Return it as a page of the documents."""
-    parts = []
-    for title, columns, rows in _tables(report):
-        parts += [f"{title}:\n", *markdown_table(columns, _WORDS, rows), ""]
-    return "\n".join([*parts, f"{where(report.environment)}\n", NOTES])
-
-
-def _tables(report: GatekeeperReport) -> list[tuple[str, list[str], list[list[str]]]]:
+def _tables(report: GatekeeperReport) -> list[Table]:
     order = report.order
     snapshots = f"Snapshots of {order.rows:,} rows, {count_of_runs(order.runs)}"
     return [
-        (snapshots, _READING, [_reading(one) for one in report.readings]),
-        ("Live changes", _DELIVERY, [_delivery(one) for one in report.deliveries]),
-        ("Held polls", _HOLDING, [_holding(one) for one in report.holdings]),
+        Table(snapshots, _READING, _WORDS, [_reading(one) for one in report.readings]),
+        Table("Live changes", _DELIVERY, _WORDS, [_delivery(one) for one in report.deliveries]),
+        Table("Held polls", _HOLDING, _WORDS, [_holding(one) for one in report.holdings]),
     ]
 
 

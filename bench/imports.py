@@ -87,7 +87,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Table:
+class Measurements:
     """Methods that were measured side by side. messages: how many were brought in."""
 
     messages: int
@@ -104,8 +104,8 @@ class Report:
 
     order: Order
     environment: dict[str, str]
-    main: Table
-    scale: list[Table]
+    main: Measurements
+    scale: list[Measurements]
 
 
 FLOOR_FILLED = "COPY of ready rows (floor)"
@@ -170,7 +170,7 @@ class _Bench:
 
     def table(
         self, messages: int, snapshots: dict[str, Snapshot], methods: tuple[Method, ...]
-    ) -> Table:
+    ) -> Measurements:
         """Measure some methods side by side."""
         lines = [Line(method) for method in methods]
         # What comes first finds everything cold, so that is done once for nothing.
@@ -181,9 +181,9 @@ class _Bench:
                 method = line.method
                 self._tell(f"run {run + 1} of {self._order.runs}: {messages}: {method.title}")
                 line.measured.append(self._measure(method, snapshots[method.snapshot]))
-        return Table(messages, lines)
+        return Measurements(messages, lines)
 
-    def scale_table(self, messages: int) -> Table:
+    def scale_table(self, messages: int) -> Measurements:
         """Measure files of one size, tool events among them."""
         snapshot = self._write(f"scale-{messages}", Plan(messages, tool_events=True))
         return self.table(messages, {"scale": snapshot}, _SCALE_METHODS)

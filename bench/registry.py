@@ -3,18 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.imports import Order, bench_imports
+from bench.imports_report import import_findings
 from bench.rehearsal import RehearsalOrder, bench_rehearsal
-from bench.rehearsal_report import show_rehearsal_report
-from bench.report import facts, markdown, show_report
+from bench.rehearsal_report import rehearsal_findings
+from bench.report import Findings
 from bench.row_security import RlsOrder, bench_row_security
-from bench.row_security_report import rls_facts, rls_markdown, show_rls_report
+from bench.row_security_report import rls_findings
 from bench.uploads import UploadsOrder, bench_uploads
-from bench.uploads_report import show_uploads_report, uploads_facts, uploads_markdown
+from bench.uploads_report import uploads_findings
 from bench.writes import WritesOrder, bench_writes
-from bench.writes_report import show_writes_report, writes_facts, writes_markdown
+from bench.writes_report import writes_findings
 from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
@@ -41,33 +42,19 @@ class Asked:
     data: Path | None
 
 
-class Show(Protocol):
-    """Prints a report, and writes it to a file of Markdown if one is named."""
-
-    def __call__(self, report: Any, /, *, as_json: bool, out: Path | None) -> None: ...  # noqa: ANN401, D102
-
-
-@dataclass(frozen=True)
-class OnPage:
-    """A report as the page of all benches takes it: as JSON's data, and as Markdown."""
-
-    facts: Callable[[Any], dict[str, Any]]
-    markdown: Callable[[Any], str]
-
-
 @dataclass(frozen=True)
 class Bench:
-    """A bench: its usual rows and runs, how to measure, how a report is shown.
+    """A bench: its usual rows and runs, how to measure, what a report's findings are.
 
-    on_page: None of one that shows that something holds, for long, and compares with no peer.
+    has_peers: False of one that shows that something holds, for long, and compares with nothing.
     is_well: whether what it found is as it must be.
     """
 
     rows: int
     runs: int
     measure: Callable[[Settings, Asked, Tell], Any]
-    show: Show
-    on_page: OnPage | None = None
+    findings: Callable[[Any], Findings]
+    has_peers: bool = True
     is_well: Callable[[Any], bool] = lambda _: True
 
 
@@ -99,53 +86,44 @@ def _rehearsal(known: Settings, asked: Asked, tell: Tell) -> object:
 
 def _gatekeeper() -> Bench:
     from bench.gatekeeper import GatekeeperOrder, bench_gatekeeper  # noqa: PLC0415
-    from bench.gatekeeper_report import (  # noqa: PLC0415
-        gatekeeper_facts,
-        gatekeeper_markdown,
-        show_gatekeeper_report,
-    )
+    from bench.gatekeeper_report import gatekeeper_findings  # noqa: PLC0415
 
     def measure(known: Settings, asked: Asked, tell: Tell) -> object:
         order = GatekeeperOrder(asked.rows, asked.runs, held=asked.held)
         return bench_gatekeeper(known, order, tell)
 
-    on_page = OnPage(gatekeeper_facts, gatekeeper_markdown)
-    return Bench(2_000, 5, measure, show_gatekeeper_report, on_page)
+    return Bench(2_000, 5, measure, gatekeeper_findings)
 
 
 def _soak() -> Bench:
     from bench.soak import SoakOrder, bench_soak  # noqa: PLC0415
-    from bench.soak_report import show_soak_report  # noqa: PLC0415
+    from bench.soak_report import soak_findings  # noqa: PLC0415
 
     def measure(known: Settings, asked: Asked, tell: Tell) -> object:
         order = SoakOrder(asked.minutes, asked.writers, asked.clients, asked.sessions, asked.rate)
         return bench_soak(known, order, tell)
 
-    return Bench(0, 1, measure, show_soak_report, is_well=lambda found: found.is_well)
+    return Bench(0, 1, measure, soak_findings, has_peers=False, is_well=lambda found: found.is_well)
 
 
 def _sync() -> Bench:
     from bench.sync import SyncOrder, bench_sync  # noqa: PLC0415
-    from bench.sync_report import show_sync_report, sync_facts, sync_markdown  # noqa: PLC0415
+    from bench.sync_report import sync_findings  # noqa: PLC0415
 
     def measure(known: Settings, asked: Asked, tell: Tell) -> object:
         return bench_sync(known, SyncOrder(asked.rows, asked.runs), tell)
 
-    return Bench(300, 3, measure, show_sync_report, OnPage(sync_facts, sync_markdown))
+    return Bench(300, 3, measure, sync_findings)
 
 
 _BENCHES: Mapping[str, Callable[[], Bench]] = {
-    "import": lambda: Bench(100_000, 5, _import, show_report, OnPage(facts, markdown)),
-    "rls": lambda: Bench(2_000_000, 9, _rls, show_rls_report, OnPage(rls_facts, rls_markdown)),
-    "writes": lambda: Bench(
-        100_000, 5, _writes, show_writes_report, OnPage(writes_facts, writes_markdown)
-    ),
-    "uploads": lambda: Bench(
-        0, 3, _uploads, show_uploads_report, OnPage(uploads_facts, uploads_markdown)
-    ),
+    "import": lambda: Bench(100_000, 5, _import, import_findings),
+    "rls": lambda: Bench(2_000_000, 9, _rls, rls_findings),
+    "writes": lambda: Bench(100_000, 5, _writes, writes_findings),
+    "uploads": lambda: Bench(0, 3, _uploads, uploads_findings),
     "sync": _sync,
     "gatekeeper": _gatekeeper,
-    "rehearsal": lambda: Bench(1_000_000, 20, _rehearsal, show_rehearsal_report),
+    "rehearsal": lambda: Bench(1_000_000, 20, _rehearsal, rehearsal_findings, has_peers=False),
     "soak": _soak,
 }
 NAMES = tuple(_BENCHES)

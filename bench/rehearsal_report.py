@@ -1,32 +1,34 @@
 """What the bench of the rehearsal found, for people and for machines."""
 
-from dataclasses import asdict
-from pathlib import Path
+from typing import Any
 
 from bench.rehearsal import Rehearsed
-from bench.report import machine_facts, markdown_table, where, write_page
-from harness import console
+from bench.report import Findings, Table, machine_facts, where
 from harness.cutover.request import STEPS
 
 _COLUMNS = ["step", "undisturbed, s", "rehearsed, s", "estimated, s", "killed in it"]
 
 
-def show_rehearsal_report(found: Rehearsed, *, as_json: bool, out: Path | None) -> None:
-    """Print it, and write it to a file of Markdown if one is named."""
-    if out:
-        write_page(out, _markdown(found))
-    if as_json:
-        facts = asdict(found) | {"environment": machine_facts(found.environment)}
-        console.show_json(facts)
-        return
-    console.show_table(_title(found), _COLUMNS, _rows(found))
-    console.say(_sentence(found))
-    console.say(where(found.environment))
+def rehearsal_findings(report: Rehearsed) -> Findings:
+    """Return what a page, a person and a machine are shown."""
+    table = Table(_title(report), _COLUMNS, {"step"}, _rows(report))
+    return Findings(_facts(report), [table], [_sentence(report), where(report.environment)])
 
 
-def _markdown(found: Rehearsed) -> str:
-    table = "\n".join(markdown_table(_COLUMNS, {"step"}, _rows(found)))
-    return f"{_title(found)}:\n\n{table}\n\n{_sentence(found)}\n\n{where(found.environment)}\n"
+def _facts(found: Rehearsed) -> dict[str, Any]:
+    return {
+        "messages": found.order.messages,
+        "seed": found.order.seed,
+        "environment": machine_facts(found.environment),
+        "size_bytes": found.size_bytes,
+        "forecast": found.forecast,
+        "seconds": found.seconds,
+        "killed": dict(found.killed),
+        "killed_rehearsals": dict(found.killed_rehearsals),
+        "databases": found.rounds,
+        "wall_s": found.wall_s,
+        "rows": {table: count for table, (count, _) in found.contents.items()},
+    }
 
 
 def _title(found: Rehearsed) -> str:
@@ -35,10 +37,11 @@ def _title(found: Rehearsed) -> str:
 
 def _sentence(found: Rehearsed) -> str:
     killed = found.killed.total()
+    databases = "1 database" if found.rounds == 1 else f"{found.rounds} databases"
     walls = ", ".join(f"{part} {seconds:,.1f} s" for part, seconds in found.wall_s.items())
     rows = sum(count for count, _ in found.contents.values())
     return (
-        f"Killed {killed} times with seed {found.order.seed}, in {found.rounds} databases, and "
+        f"Killed {killed} times with seed {found.order.seed}, in {databases}, and "
         f"{found.killed_rehearsals.total()} times in a rehearsal: no difference in {rows:,} rows. "
         f"With all processes: {walls}."
     )

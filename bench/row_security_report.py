@@ -1,12 +1,10 @@
 """What the bench of row security found, for people, for machines, and for the documents."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.report import count_of_runs, machine_facts, markdown_table, where, write_page
+from bench.report import Findings, Table, count_of_runs, machine_facts, where
 from bench.row_security import Reading, RlsReport
-from harness import console
 
 _COLUMNS = ["read", "as", "off, µs", "on, µs", "ratio", "lowest..highest", "off again", "goal", ""]
 
@@ -22,20 +20,13 @@ NOTES = """\
 """
 
 
-def show_rls_report(report: RlsReport, *, as_json: bool, out: Path | None) -> None:
-    """Print a report, and write it to a file of Markdown if one is named."""
-    if out:
-        write_page(out, rls_markdown(report))
-    if as_json:
-        console.show_json(rls_facts(report))
-        return
-    console.show_table(_title(report), _COLUMNS, _rows(report))
-    console.say(where(report.environment))
-    console.say(NOTES.rstrip())
+def rls_findings(report: RlsReport) -> Findings:
+    """Return what a page, a person and a machine are shown."""
+    table = Table(_title(report), _COLUMNS, {"read", "as", ""}, _rows(report))
+    return Findings(_facts(report), [table], [where(report.environment)], NOTES)
 
 
-def rls_facts(report: RlsReport) -> dict[str, Any]:
-    """Return it all as plain data."""
+def _facts(report: RlsReport) -> dict[str, Any]:
     return {
         "rows": report.order.rows,
         "accounts": report.order.accounts,
@@ -56,13 +47,6 @@ def rls_facts(report: RlsReport) -> dict[str, Any]:
             for one in report.readings
         ],
     }
-
-
-def rls_markdown(report: RlsReport) -> str:
-    """Return it as a page of the documents."""
-    table = markdown_table(_COLUMNS, {"read", "as", ""}, _rows(report))
-    parts = [f"{_title(report)}:\n", *table, "", f"{where(report.environment)}\n", NOTES]
-    return "\n".join(parts)
 
 
 def _rows(report: RlsReport) -> list[list[str]]:

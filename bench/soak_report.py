@@ -1,12 +1,10 @@
 """What a soak found, for people, for machines, and for the documents."""
 
-from pathlib import Path
 from typing import Any
 
-from bench.report import machine_facts, markdown_table, percentile, where, write_page
+from bench.report import Findings, Table, machine_facts, percentile, where
 from bench.soak import LOAD, SoakReport
 from bench.soak_samples import FEWEST, RISE, RISE_MB, SEGMENTS_MB, Watched
-from harness import console
 
 _SHARES = (50, 90, 99, 100)
 _TIMES = ["from sending a write", "count", "p50 ms", "p90 ms", "p99 ms", "most ms"]
@@ -39,38 +37,13 @@ NOTES = f"""\
 """
 
 
-def show_soak_report(report: SoakReport, *, as_json: bool, out: Path | None) -> None:
-    """Print a report, and write it to a file of Markdown if one is named."""
-    if out:
-        write_page(out, soak_markdown(report))
-    if as_json:
-        console.show_json(soak_facts(report))
-        return
-    for columns, rows in _tables(report):
-        console.show_table("", columns, rows)
-    console.say(_title(report))
-    console.say(where(report.environment))
-    console.say(NOTES.rstrip())
-    for fault in report.faults:
-        console.say(f"WRONG: {fault}")
+def soak_findings(report: SoakReport) -> Findings:
+    """Return what a page, a person and a machine are shown."""
+    sentences = [_title(report), *_verdict(report), where(report.environment)]
+    return Findings(_facts(report), _tables(report), sentences, NOTES)
 
 
-def soak_markdown(report: SoakReport) -> str:
-    """Return it as a page of the documents."""
-    parts = [f"{_title(report)}\n"]
-    for columns, rows in _tables(report):
-        parts += [*markdown_table(columns, _WORDS, rows), ""]
-    if report.ledger.counts:
-        counts = sorted(report.ledger.counts.items())
-        told = ", ".join(f"{what} {many:,}" for what, many in counts)
-        parts.append(f"Beside that: {told}.\n")
-    wrong = "\n".join(f"- {fault}" for fault in report.faults)
-    verdict = f"Wrong:\n\n{wrong}" if wrong else "Nothing was lost or doubled, and nothing grew."
-    return "\n".join([*parts, f"{verdict}\n", f"{where(report.environment)}\n", NOTES])
-
-
-def soak_facts(report: SoakReport) -> dict[str, Any]:
-    """Return it all as plain data."""
+def _facts(report: SoakReport) -> dict[str, Any]:
     order, ledger = report.order, report.ledger
     return {
         "well": report.is_well,
@@ -136,30 +109,33 @@ def _title(report: SoakReport) -> str:
     )
 
 
-def _tables(report: SoakReport) -> list[tuple[list[str], list[list[str]]]]:
+def _verdict(report: SoakReport) -> list[str]:
+    counts = sorted(report.ledger.counts.items())
+    told = ", ".join(f"{what} {many:,}" for what, many in counts)
+    beside = [f"Beside that: {told}."] if told else []
+    if report.faults:
+        return [*beside, *(f"WRONG: {fault}" for fault in report.faults)]
+    return [*beside, "Nothing was lost or doubled, and nothing grew."]
+
+
+def _tables(report: SoakReport) -> list[Table]:
     ledger = report.ledger
-    return [
-        (
-            _TIMES,
-            [
-                _times("until it was acknowledged", ledger.write_s),
-                _times("until a client had it", ledger.came_s),
-            ],
-        ),
-        (_PROGRAMS, [_program(one, report.lasted_s) for one in _measured(report)]),
-        (
-            _LOG,
-            [
-                [
-                    slot,
-                    f"{max(kept.values):.1f}",
-                    f"{kept.values[-1]:.1f}",
-                    f"{max(report.log.behind_mb[slot].values):.1f}",
-                ]
-                for slot, kept in report.log.kept_mb.items()
-            ],
-        ),
+    times = [
+        _times("until it was acknowledged", ledger.write_s),
+        _times("until a client had it", ledger.came_s),
     ]
+    programs = [_program(one, report.lasted_s) for one in _measured(report)]
+    slots = [
+        [
+            slot,
+            f"{max(kept.values):.1f}",
+            f"{kept.values[-1]:.1f}",
+            f"{max(report.log.behind_mb[slot].values):.1f}",
+        ]
+        for slot, kept in report.log.kept_mb.items()
+    ]
+    columns_and_rows = ((_TIMES, times), (_PROGRAMS, programs), (_LOG, slots))
+    return [Table("", columns, _WORDS, rows) for columns, rows in columns_and_rows]
 
 
 def _measured(report: SoakReport) -> list[Watched]:

@@ -1,20 +1,11 @@
 """What the bench of sync found, for people, for machines, and for the documents."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.report import (
-    count_of_runs,
-    machine_facts,
-    markdown_table,
-    percentile,
-    where,
-    write_page,
-)
+from bench.report import Findings, Table, count_of_runs, machine_facts, percentile, where
 from bench.sync import Burst, Reaching, SyncReport
 from bench.sync_clients import LISTEN
-from harness import console
 
 _REACHING_COLUMNS = [
     "client",
@@ -51,21 +42,16 @@ NOTES = """\
 """
 
 
-def show_sync_report(report: SyncReport, *, as_json: bool, out: Path | None) -> None:
-    """Print a report, and write it to a file of Markdown if one is named."""
-    if out:
-        write_page(out, sync_markdown(report))
-    if as_json:
-        console.show_json(sync_facts(report))
-        return
-    console.show_table(_title(report), _REACHING_COLUMNS, _reaching_rows(report))
-    console.show_table(_burst_title(report), _BURST_COLUMNS, _burst_rows(report))
-    console.say(where(report.environment))
-    console.say(NOTES.rstrip())
+def sync_findings(report: SyncReport) -> Findings:
+    """Return what a page, a person and a machine are shown."""
+    tables = [
+        Table(_title(report), _REACHING_COLUMNS, {"client"}, _reaching_rows(report)),
+        Table(_burst_title(report), _BURST_COLUMNS, {"client"}, _burst_rows(report)),
+    ]
+    return Findings(_facts(report), tables, [where(report.environment)], NOTES)
 
 
-def sync_facts(report: SyncReport) -> dict[str, Any]:
-    """Return it all as plain data; times in seconds."""
+def _facts(report: SyncReport) -> dict[str, Any]:
     return {
         "measured": report.subject,
         "commits": report.order.rows,
@@ -93,19 +79,6 @@ def sync_facts(report: SyncReport) -> dict[str, Any]:
             for one in report.bursts
         ],
     }
-
-
-def sync_markdown(report: SyncReport) -> str:
-    """Return it as a page of the documents."""
-    parts = [
-        f"{_title(report)}:\n",
-        *markdown_table(_REACHING_COLUMNS, _WORDS, _reaching_rows(report)),
-        f"\n{_burst_title(report)}:\n",
-        *markdown_table(_BURST_COLUMNS, _WORDS, _burst_rows(report)),
-        f"\n{where(report.environment)}\n",
-        NOTES,
-    ]
-    return "\n".join(parts)
 
 
 def _title(report: SyncReport) -> str:

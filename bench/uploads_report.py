@@ -1,12 +1,10 @@
 """What the bench of uploads found, for people, for machines, and for the documents."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.report import count_of_runs, machine_facts, markdown_table, where, write_page
+from bench.report import Findings, Table, count_of_runs, machine_facts, where
 from bench.uploads import CHOSEN, GOAL, SIZES, Packing, UploadsReport
-from harness import console
 from harness.chunks import CHUNK_BYTES
 
 _PACKING_COLUMNS = ["chunk", "method", "ratio", "to the chosen", "compress MB/s", "decompress MB/s"]
@@ -25,22 +23,17 @@ NOTES = """\
 """
 
 
-def show_uploads_report(report: UploadsReport, *, as_json: bool, out: Path | None) -> None:
-    """Print a report, and write it to a file of Markdown if one is named."""
-    if out:
-        write_page(out, uploads_markdown(report))
-    if as_json:
-        console.show_json(uploads_facts(report))
-        return
-    console.show_table(_title(report), _PACKING_COLUMNS, _packing_rows(report))
-    console.show_table("In the database", _KEEPING_COLUMNS, _keeping_rows(report))
-    for line in _sentences(report):
-        console.say(line)
-    console.say(NOTES.rstrip())
+def uploads_findings(report: UploadsReport) -> Findings:
+    """Return what a page, a person and a machine are shown."""
+    words = {"chunk", "method", _KEEPING_COLUMNS[0]}
+    tables = [
+        Table(_title(report), _PACKING_COLUMNS, words, _packing_rows(report)),
+        Table("In the database", _KEEPING_COLUMNS, words, _keeping_rows(report)),
+    ]
+    return Findings(_facts(report), tables, _sentences(report), NOTES)
 
 
-def uploads_facts(report: UploadsReport) -> dict[str, Any]:
-    """Return it all as plain data."""
+def _facts(report: UploadsReport) -> dict[str, Any]:
     return {
         "logs": len(report.sizes),
         "bytes": sum(report.sizes),
@@ -71,14 +64,6 @@ def uploads_facts(report: UploadsReport) -> dict[str, Any]:
         ],
         "missing": report.missing,
     }
-
-
-def uploads_markdown(report: UploadsReport) -> str:
-    """Return it as a page of the documents."""
-    packings = markdown_table(_PACKING_COLUMNS, {"chunk", "method"}, _packing_rows(report))
-    keepings = markdown_table(_KEEPING_COLUMNS, {_KEEPING_COLUMNS[0]}, _keeping_rows(report))
-    parts = [f"{_title(report)}:\n", *packings, "", *keepings, ""]
-    return "\n".join([*parts, *(f"{line}\n" for line in _sentences(report)), NOTES])
 
 
 def _chosen(report: UploadsReport) -> Packing:

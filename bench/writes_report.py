@@ -1,12 +1,10 @@
 """What the bench of writes found, for people, for machines, and for the documents."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.report import count_of_runs, machine_facts, markdown_table, where, write_page
+from bench.report import Findings, Table, count_of_runs, machine_facts, where
 from bench.writes import GOAL, Step, WritesReport, Writing
-from harness import console
 
 _COLUMNS = [
     "as",
@@ -36,21 +34,16 @@ NOTES = """\
 """
 
 
-def show_writes_report(report: WritesReport, *, as_json: bool, out: Path | None) -> None:
-    """Print a report, and write it to a file of Markdown if one is named."""
-    if out:
-        write_page(out, writes_markdown(report))
-    if as_json:
-        console.show_json(writes_facts(report))
-        return
-    console.show_table(_title(report), _COLUMNS, _rows(report))
-    console.show_table("Where the difference goes", _STEP_COLUMNS, _step_rows(report))
-    console.say(where(report.environment))
-    console.say(NOTES.rstrip())
+def writes_findings(report: WritesReport) -> Findings:
+    """Return what a page, a person and a machine are shown."""
+    tables = [
+        Table(_title(report), _COLUMNS, {"as", ""}, _rows(report)),
+        Table("Where the difference goes", _STEP_COLUMNS, {_STEP_COLUMNS[0]}, _step_rows(report)),
+    ]
+    return Findings(_facts(report), tables, [where(report.environment)], NOTES)
 
 
-def writes_facts(report: WritesReport) -> dict[str, Any]:
-    """Return it all as plain data."""
+def _facts(report: WritesReport) -> dict[str, Any]:
     return {
         "rows": report.order.rows,
         "runs": report.order.runs,
@@ -71,19 +64,6 @@ def writes_facts(report: WritesReport) -> dict[str, Any]:
         ],
         "steps": [{"step": one.title, "us": one.microseconds} for one in report.steps],
     }
-
-
-def writes_markdown(report: WritesReport) -> str:
-    """Return it as a page of the documents."""
-    parts = [
-        f"{_title(report)}:\n",
-        *markdown_table(_COLUMNS, {"as", ""}, _rows(report)),
-        "\nWhere the difference goes:\n",
-        *markdown_table(_STEP_COLUMNS, {_STEP_COLUMNS[0]}, _step_rows(report)),
-        f"\n{where(report.environment)}\n",
-        NOTES,
-    ]
-    return "\n".join(parts)
 
 
 def _title(report: WritesReport) -> str:

@@ -12,17 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from bench.paper.comparing import compare
 from bench.paper.figures import Ratio, distributions_of, growths_of, ratios_of
 from bench.paper.plots import plot_distribution, plot_growth, plot_ratios
-from bench.report import write_page
+from bench.report import Findings, write_page
 
 _NUMBERS = "bench.json"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a bench found: as JSON's data, and as the text of a page of the documents."""
-
-    facts: dict[str, Any]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Section:
 
 
 def write_paper(
-    folder: Path, found: dict[str, Found], earlier: tuple[str, dict[str, Any]] | None = None
+    folder: Path, found: dict[str, Findings], earlier: tuple[str, dict[str, Any]] | None = None
 ) -> Paper:
     """Write bench.html and bench.json into a folder.
 
@@ -78,7 +70,7 @@ def write_paper(
     return paper
 
 
-def _section(name: str, found: Found) -> Section:
+def _section(name: str, found: Findings) -> Section:
     ratios = ratios_of(name, found.facts)
     grown = [Plot(one.title, plot_growth(one)) for one in growths_of(name, found.facts)]
     spread = [
@@ -91,7 +83,7 @@ def _section(name: str, found: Found) -> Section:
         ratios,
         plot_ratios(ratios) if ratios else "",
         [*grown, *spread],
-        found.text,
+        found.markdown(),
     )
 
 

@@ -1,13 +1,17 @@
 """Runs every bench that has peers, one after the other, and writes the page of them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.paper.comparing import load_run
-from bench.paper.page import Found, Paper, write_paper
+from bench.paper.page import Paper, write_paper
 from bench.registry import NAMES, Asked, find_bench, measure
 from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from bench.report import Findings
 
 
 def write_all(known: Settings, asked: Asked, out: Path, compare: str, tell: Tell) -> Paper:
@@ -23,12 +27,11 @@ def write_all(known: Settings, asked: Asked, out: Path, compare: str, tell: Tell
         raise SessionbaseError(
             ExitCode.REFUSED, f"can't make {out}: {error.strerror}", hint="Name a folder in --out."
         ) from None
-    found: dict[str, Found] = {}
+    found: dict[str, Findings] = {}
     benches = {name: find_bench(name) for name in NAMES}
-    shown = {name: (bench, bench.on_page) for name, bench in benches.items() if bench.on_page}
-    for place, (name, (bench, on_page)) in enumerate(shown.items(), 1):
-        tell(f"bench {place} of {len(shown)}: {name}")
-        report = measure(bench, known, asked, tell)
-        found[name] = Found(on_page.facts(report), on_page.markdown(report))
+    compared = {name: bench for name, bench in benches.items() if bench.has_peers}
+    for place, (name, bench) in enumerate(compared.items(), 1):
+        tell(f"bench {place} of {len(compared)}: {name}")
+        found[name] = bench.findings(measure(bench, known, asked, tell))
         paper = write_paper(out, found, earlier)
     return paper

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from bench.imports import METHODS, Line, Method, Order, Report, Table, check, measure
+from bench.imports import METHODS, Line, Measurements, Method, Order, Report, check, measure
+from bench.imports_report import cells, import_findings
 from bench.one import Measured
 from bench.paper.figures import distributions_of, ratios_of
 from bench.registry import NAMES
-from bench.report import cells, facts, markdown
 from bench.rows import COLUMNS, load
 from bench.snapshot import ACCOUNT_ID, Plan, write_snapshot
 from harness.connections import Server, connect
@@ -62,8 +62,8 @@ def test_every_record_is_where_it_belongs(report: Report) -> None:
 
 
 def test_the_page_and_the_facts_have_every_figure(report: Report) -> None:
-    page = markdown(report)
-    told = json.loads(json.dumps(facts(report)))
+    page = import_findings(report).markdown()
+    told = json.loads(json.dumps(import_findings(report).facts))
     for line, row in zip(told["methods"], cells(report.main), strict=True):
         assert f"| {' | '.join(row)} |" in page
         assert line["method"] == row[0]
@@ -76,7 +76,7 @@ def test_the_page_and_the_facts_have_every_figure(report: Report) -> None:
 def test_a_ratio_is_against_the_floor_of_the_same_run() -> None:
     floor = Method("floor", "copy", "empty", "clean", "floor")
     slow = Method("slow", "import", "empty", "clean", "floor")
-    table = Table(
+    table = Measurements(
         10,
         [
             Line(floor, [Measured(1, 0, imported=10), Measured(4, 0, imported=10)]),
@@ -159,7 +159,7 @@ def test_a_bench_that_there_is_not_is_refused_with_those_there_are() -> None:
 
 
 def test_the_page_of_all_benches_takes_these_facts(report: Report) -> None:
-    told = facts(report)
+    told = import_findings(report).facts
     assert all(ratio.runs for ratio in ratios_of("import", told))
     assert ratios_of("import", told)
     assert [len(one.samples) for one in distributions_of("import", told)] == []

@@ -7,7 +7,7 @@ import pytest
 
 from bench import trivial_upstream
 from bench.gatekeeper import GatekeeperOrder, GatekeeperReport, measure
-from bench.gatekeeper_report import gatekeeper_facts, gatekeeper_markdown
+from bench.gatekeeper_report import gatekeeper_findings
 from bench.http_load import Request, get, hold
 from bench.paper.figures import distributions_of, ratios_of
 from harness.connections import Server, connect
@@ -46,7 +46,7 @@ def test_changes_are_waited_for_on_both_sides(report: GatekeeperReport) -> None:
 
 def test_what_is_said_is_what_was_measured(report: GatekeeperReport) -> None:
     one = report.readings[0]
-    facts, page = gatekeeper_facts(report), gatekeeper_markdown(report)
+    facts, page = gatekeeper_findings(report).facts, gatekeeper_findings(report).markdown()
     assert facts["snapshots"][0]["ratio"]["median"] == median(one.ratios)
     verdict = "met" if median(one.ratios) >= 0.8 else "not met"
     assert f"| {median(one.ratios):.2f} | " in page
@@ -109,7 +109,7 @@ def test_the_trivial_upstream_holds_until_it_is_told() -> None:
 
 
 def test_the_page_of_all_benches_takes_these_facts(report: GatekeeperReport) -> None:
-    told = gatekeeper_facts(report)
+    told = gatekeeper_findings(report).facts
     assert all(ratio.runs for ratio in ratios_of("gatekeeper", told))
     assert ratios_of("gatekeeper", told)
     assert [len(one.samples) for one in distributions_of("gatekeeper", told)] == [

@@ -11,8 +11,9 @@ import pytest
 
 from bench.paper.comparing import compare, load_run
 from bench.paper.figures import Distribution, Growth, Ratio, ratios_of
-from bench.paper.page import Found, write_paper
+from bench.paper.page import write_paper
 from bench.paper.plots import plot_distribution, plot_growth, plot_ratios
+from bench.report import Findings
 from harness.errors import ExitCode, SessionbaseError
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -36,9 +37,9 @@ SYNC = {
     ],
 }
 FOUND = {
-    "writes": Found(WRITES, "| as | ratio |"),
-    "import": Found(IMPORT, "text of the import"),
-    "sync": Found(SYNC, "text of sync"),
+    "writes": Findings(WRITES, [], ["| as | ratio |"]),
+    "import": Findings(IMPORT, [], ["text of the import"]),
+    "sync": Findings(SYNC, [], ["text of sync"]),
 }
 
 
@@ -78,7 +79,7 @@ def test_the_page_has_every_bench_and_needs_nothing(tmp_path: Path) -> None:
     page = write_paper(tmp_path, FOUND).page.read_text("utf-8")
     for name, found in FOUND.items():
         assert f'<h2 id="{name}">' in page
-        assert found.text in page
+        assert found.markdown().strip() in page
     assert page.count("<svg") == 5  # three of ratios, one of growth, one of a distribution
     assert "not met" in page
     assert "18.6 &lt;b&gt;" in page
@@ -114,7 +115,7 @@ def test_an_earlier_run_is_compared_on_the_page(tmp_path: Path) -> None:
     earlier, now = tmp_path / "earlier", tmp_path / "now"
     for folder in (earlier, now):
         folder.mkdir()
-    write_paper(earlier, {"writes": Found(changed([0.2])["writes"], "")})
+    write_paper(earlier, {"writes": Findings(changed([0.2])["writes"], [], [])})
     kept = load_run(earlier / "bench.json")
     page = write_paper(now, FOUND, ("last week", kept)).page.read_text("utf-8")
     assert "Since last week of 20" in page

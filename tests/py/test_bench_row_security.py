@@ -6,7 +6,7 @@ import pytest
 
 from bench.paper.figures import distributions_of, ratios_of
 from bench.row_security import GOALS, READS, RlsOrder, RlsReport, measure
-from bench.row_security_report import rls_facts, rls_markdown
+from bench.row_security_report import rls_findings
 from harness.connections import Server, connect
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
@@ -32,9 +32,9 @@ def test_a_ratio_is_against_both_measurements_around_it(report: RlsReport) -> No
     one = report.readings[0]
     first = one.on[0] / ((one.off[0] + one.again[0]) / 2)
     assert one.ratios[0] == pytest.approx(first)
-    facts = rls_facts(report)["readings"][0]
+    facts = rls_findings(report).facts["readings"][0]
     assert facts["ratio"]["median"] == median(one.ratios)
-    page = rls_markdown(report)
+    page = rls_findings(report).markdown()
     assert f"| newest 50 | owner | {median(one.off):.0f} |" in page
     verdict = "met" if median(one.ratios) <= GOALS["owner"] else "not met"
     assert f"| 1.10 | {verdict} |" in page
@@ -72,7 +72,7 @@ def test_an_order_that_can_not_be_measured_is_refused(order: RlsOrder) -> None:
 
 
 def test_the_page_of_all_benches_takes_these_facts(report: RlsReport) -> None:
-    told = rls_facts(report)
+    told = rls_findings(report).facts
     assert all(ratio.runs for ratio in ratios_of("rls", told))
     assert ratios_of("rls", told)
     assert [len(one.samples) for one in distributions_of("rls", told)] == []

@@ -19,7 +19,7 @@ from bench.soak import (
     written_wrong,
 )
 from bench.soak_load import Client, Ledger, Writer
-from bench.soak_report import load_share, soak_facts, soak_markdown
+from bench.soak_report import load_share, soak_findings
 from bench.soak_samples import Log, Series, Watched
 from harness.connections import Server, connect
 from harness.errors import ExitCode, SessionbaseError
@@ -59,14 +59,16 @@ def test_nothing_is_lost_and_all_is_measured(report: SoakReport) -> None:
 
 
 def test_the_report_has_it_all(report: SoakReport) -> None:
-    facts = soak_facts(report)
+    facts = soak_findings(report).facts
     assert facts["well"] is True
     assert facts["written"] == len(report.ledger.acknowledged)
     assert facts["write_to_client_s"]["p50"] in report.ledger.came_s
-    page = soak_markdown(report)
-    assert page.startswith(f"Measured: {STAND_IN}. 4 writers and 6 clients of 3 sessions for ")
+    page = soak_findings(report).markdown()
+    assert f"Measured: {STAND_IN}. 4 writers and 6 clients of 3 sessions for " in page
     assert "Nothing was lost or doubled, and nothing grew." in page
-    assert "Wrong:" in soak_markdown(replace(report, faults=["it fell over"]))
+    assert (
+        "WRONG: it fell over" in soak_findings(replace(report, faults=["it fell over"])).markdown()
+    )
 
 
 def test_nothing_is_left_behind(report: SoakReport, soaked: Server) -> None:

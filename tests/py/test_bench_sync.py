@@ -11,7 +11,7 @@ from bench.paper.figures import distributions_of, ratios_of
 from bench.report import percentile
 from bench.sync import SyncOrder, SyncReport, measure
 from bench.sync_clients import CLIENTS, POLLS, Hear
-from bench.sync_report import sync_facts, sync_markdown
+from bench.sync_report import sync_findings
 from bench.sync_subjects import STAND_IN, Subject, open_subject, open_thread, stand_in_beside
 from harness.connections import Server, connect
 from harness.errors import ExitCode, SessionbaseError
@@ -61,16 +61,20 @@ def test_ratios_are_to_listen_in_the_same_run(report: SyncReport) -> None:
         one / other
         for one, other in zip(polls.percentiles(50), listen.percentiles(50), strict=True)
     ]
-    facts = sync_facts(report)["commit_to_client"]
+    facts = sync_findings(report).facts["commit_to_client"]
     assert facts[0]["p50_to_listen"] == [1, 1]
     assert facts[1]["p50_to_listen"] == ratios
-    assert f"| {median(ratios):.1f} |" in sync_markdown(report)
+    assert f"| {median(ratios):.1f} |" in sync_findings(report).markdown()
 
 
 def test_it_says_what_is_measured(report: SyncReport) -> None:
     assert report.subject == STAND_IN
-    assert sync_markdown(report).startswith("Measured: the stand-in, which is a test double.")
-    assert sync_facts(report)["measured"] == STAND_IN
+    assert (
+        sync_findings(report)
+        .markdown()
+        .startswith("Measured: the stand-in, which is a test double.")
+    )
+    assert sync_findings(report).facts["measured"] == STAND_IN
 
 
 @pytest.mark.parametrize(("percent", "value"), [(1, 1), (50, 50), (99, 99), (100, 100)])
@@ -162,7 +166,7 @@ def _with(settings: Settings, **urls: str) -> Settings:
 
 
 def test_the_page_of_all_benches_takes_these_facts(report: SyncReport) -> None:
-    told = sync_facts(report)
+    told = sync_findings(report).facts
     assert all(ratio.runs for ratio in ratios_of("sync", told))
     assert ratios_of("sync", told)
     assert [len(one.samples) for one in distributions_of("sync", told)] == [len(CLIENTS)]

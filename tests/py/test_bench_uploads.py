@@ -9,7 +9,7 @@ import pytest
 from bench import uploads
 from bench.paper.figures import distributions_of, ratios_of
 from bench.uploads import CHOSEN, SIZES, Method, UploadsOrder, UploadsReport, find_methods, measure
-from bench.uploads_report import uploads_facts, uploads_markdown
+from bench.uploads_report import uploads_findings
 from harness.chunks import CHUNK_BYTES
 from harness.connections import Server, connect
 from harness.errors import ExitCode, SessionbaseError
@@ -69,7 +69,7 @@ def test_what_is_found_is_on_the_page_and_in_the_facts(report: UploadsReport) ->
     chosen = next(
         one for one in report.packings if (one.method, one.chunk_bytes) == (CHOSEN, CHUNK_BYTES)
     )
-    page, facts = uploads_markdown(report), uploads_facts(report)
+    page, facts = uploads_findings(report).markdown(), uploads_findings(report).facts
     rates = f"{median(chosen.pack_rates):,.0f} | {median(chosen.unpack_rates):,.0f}"
     assert f"| 1024 KiB | {CHOSEN} (chosen) | {chosen.ratio:.2f} | 1.00 | {rates} |" in page
     assert f"Goal 5 to 1: {chosen.ratio:.2f}, met." in page
@@ -107,7 +107,7 @@ def test_an_order_that_can_not_be_measured_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_page_of_all_benches_takes_these_facts(report: UploadsReport) -> None:
-    told = uploads_facts(report)
+    told = uploads_findings(report).facts
     assert all(ratio.runs for ratio in ratios_of("uploads", told))
     assert ratios_of("uploads", told)
     assert [len(one.samples) for one in distributions_of("uploads", told)] == []

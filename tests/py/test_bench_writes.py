@@ -7,7 +7,7 @@ import pytest
 from bench import writes
 from bench.paper.figures import distributions_of, ratios_of
 from bench.writes import FORMS, WritesOrder, WritesReport, measure
-from bench.writes_report import writes_facts, writes_markdown
+from bench.writes_report import writes_findings
 from harness.connections import Server, connect
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
@@ -34,8 +34,8 @@ def test_a_ratio_is_against_both_measurements_around_it(report: WritesReport) ->
     assert one.ratios == [
         pytest.approx(one.append[0] / ((one.before[0] + one.after[0]) / 2)),
     ]
-    assert writes_facts(report)["writings"][0]["ratio"]["median"] == median(one.ratios)
-    page = writes_markdown(report)
+    assert writes_findings(report).facts["writings"][0]["ratio"]["median"] == median(one.ratios)
+    page = writes_findings(report).markdown()
     verdict = "met" if median(one.ratios) >= writes.GOAL else "not met"
     assert f"| {median(one.ratios):.2f} |" in page
     assert f"| 0.80 | {verdict} |" in page
@@ -78,7 +78,7 @@ def test_an_order_that_can_not_be_measured_is_refused(order: WritesOrder) -> Non
 
 
 def test_the_page_of_all_benches_takes_these_facts(report: WritesReport) -> None:
-    told = writes_facts(report)
+    told = writes_findings(report).facts
     assert all(ratio.runs for ratio in ratios_of("writes", told))
     assert ratios_of("writes", told)
     assert [len(one.samples) for one in distributions_of("writes", told)] == []
