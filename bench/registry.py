@@ -47,6 +47,7 @@ class Bench:
     """A bench: its usual rows and runs, how to measure, what a report's findings are.
 
     has_peers: False of one that shows that something holds, for long, and compares with nothing.
+    needs_logs: it measures session logs that somebody has, and says where.
     is_well: whether what it found is as it must be.
     """
 
@@ -55,6 +56,7 @@ class Bench:
     measure: Callable[[Settings, Asked, Tell], Any]
     findings: Callable[[Any], Findings]
     has_peers: bool = True
+    needs_logs: bool = False
     is_well: Callable[[Any], bool] = lambda _: True
 
 
@@ -120,7 +122,7 @@ _BENCHES: Mapping[str, Callable[[], Bench]] = {
     "import": lambda: Bench(100_000, 5, _import, import_findings),
     "rls": lambda: Bench(2_000_000, 9, _rls, rls_findings),
     "writes": lambda: Bench(100_000, 5, _writes, writes_findings),
-    "uploads": lambda: Bench(0, 3, _uploads, uploads_findings),
+    "uploads": lambda: Bench(0, 3, _uploads, uploads_findings, needs_logs=True),
     "sync": _sync,
     "gatekeeper": _gatekeeper,
     "rehearsal": lambda: Bench(1_000_000, 20, _rehearsal, rehearsal_findings, has_peers=False),

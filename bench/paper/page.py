@@ -7,22 +7,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from bench.paper.comparing import compare
 from bench.paper.figures import Ratio, distributions_of, growths_of, ratios_of
 from bench.paper.plots import plot_distribution, plot_growth, plot_ratios
 from bench.report import Findings, write_page
+from harness.templates import template_environment
 
 _NUMBERS = "bench.json"
 
 
 @dataclass(frozen=True)
 class Paper:
-    """Where the page is, and the numbers beside it."""
+    """Where the page is, and the numbers beside it. left_out: benches that it has not."""
 
     page: Path
     numbers: Path
+    left_out: list[str]
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,15 @@ class Section:
 
 
 def write_paper(
-    folder: Path, found: dict[str, Findings], earlier: tuple[str, dict[str, Any]] | None = None
+    folder: Path,
+    found: dict[str, Findings],
+    left_out: list[str],
+    earlier: tuple[str, dict[str, Any]] | None = None,
 ) -> Paper:
     """Write bench.html and bench.json into a folder.
 
-    found: by the bench's name. earlier: an earlier run to compare with, by what it is called.
+    found: by the bench's name. left_out: benches for which there were no session logs.
+    earlier: an earlier run to compare with, by what it is called.
     Raises SessionbaseError (FAILED) if a file can't be written.
     """
     facts = {name: one.facts for name, one in found.items()}
@@ -62,10 +68,12 @@ def write_paper(
         numbers=_NUMBERS,
         compared=f"{name} of {before['measured_at']}" if before else "",
         changes=compare(before["benches"], facts) if before else [],
+        left_out=left_out,
         benches=[_section(name, one) for name, one in found.items()],
     )
-    paper = Paper(folder / "bench.html", folder / _NUMBERS)
-    write_page(paper.numbers, json.dumps({**head, "benches": facts}, indent=1))
+    paper = Paper(folder / "bench.html", folder / _NUMBERS, left_out)
+    numbers = {**head, "left_out": left_out, "benches": facts}
+    write_page(paper.numbers, json.dumps(numbers, indent=1))
     write_page(paper.page, page)
     return paper
 
@@ -88,6 +96,5 @@ def _section(name: str, found: Findings) -> Section:
 
 
 def _template() -> Template:
-    folder = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html.j2")
+    folder = Path(__file__).parent
+    return template_environment(folder, is_html=True, filters={}).get_template("page.html.j2")

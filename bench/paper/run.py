@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 def write_all(known: Settings, asked: Asked, out: Path, compare: str, tell: Tell) -> Paper:
     """Measure all, and write the page after each bench, so that a long run that is cut is not lost.
 
-    compare: the bench.json of an earlier run, or ''.
+    compare: the bench.json of an earlier run, or ''. What lacks session logs is left out.
     Raises SessionbaseError: REFUSED for a folder or an earlier run that can't be used.
     """
+    if asked.data and not asked.data.is_dir():
+        raise SessionbaseError(ExitCode.REFUSED, f"--data: {asked.data} is not a folder")
     earlier = (Path(compare).name, load_run(Path(compare))) if compare else None
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -30,8 +32,11 @@ def write_all(known: Settings, asked: Asked, out: Path, compare: str, tell: Tell
     found: dict[str, Findings] = {}
     benches = {name: find_bench(name) for name in NAMES}
     compared = {name: bench for name, bench in benches.items() if bench.has_peers}
+    left_out = [name for name, bench in compared.items() if bench.needs_logs and not asked.data]
+    for name in left_out:
+        del compared[name]
     for place, (name, bench) in enumerate(compared.items(), 1):
         tell(f"bench {place} of {len(compared)}: {name}")
         found[name] = bench.findings(measure(bench, known, asked, tell))
-        paper = write_paper(out, found, earlier)
+        paper = write_paper(out, found, left_out, earlier)
     return paper

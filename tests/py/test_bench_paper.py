@@ -3,18 +3,23 @@
 import json
 import re
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench.paper import page, run
 from bench.paper.comparing import compare, load_run
 from bench.paper.figures import Distribution, Growth, Ratio, ratios_of
 from bench.paper.page import write_paper
 from bench.paper.plots import plot_distribution, plot_growth, plot_ratios
+from bench.registry import Asked, Bench, find_bench
 from bench.report import Findings
+from harness.console import Tell
 from harness.errors import ExitCode, SessionbaseError
+from harness.settings import Settings
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _WRITING = {"as": "statement", "clients": 8, "ratio": {"runs": [0.6, 0.7, 0.5]}, "goal": 0.8}
@@ -76,14 +81,14 @@ def test_plots_say_what_they_show() -> None:
 
 
 def test_the_page_has_every_bench_and_needs_nothing(tmp_path: Path) -> None:
-    page = write_paper(tmp_path, FOUND).page.read_text("utf-8")
+    shown = write_paper(tmp_path, FOUND, []).page.read_text("utf-8")
     for name, found in FOUND.items():
-        assert f'<h2 id="{name}">' in page
-        assert found.markdown().strip() in page
-    assert page.count("<svg") == 5  # three of ratios, one of growth, one of a distribution
-    assert "not met" in page
-    assert "18.6 &lt;b&gt;" in page
-    assert not re.search(r"<script|<link|<img|url\(\s*['\"]?http|src=", page)
+        assert f'<h2 id="{name}">' in shown
+        assert found.markdown().strip() in shown
+    assert shown.count("<svg") == 5  # three of ratios, one of growth, one of a distribution
+    assert "not met" in shown
+    assert "18.6 &lt;b&gt;" in shown
+    assert not re.search(r"<script|<link|<img|url\(\s*['\"]?http|src=", shown)
     kept = json.loads((tmp_path / "bench.json").read_text("utf-8"))
     assert kept["benches"] == {name: found.facts for name, found in FOUND.items()}
 
@@ -115,13 +120,83 @@ def test_an_earlier_run_is_compared_on_the_page(tmp_path: Path) -> None:
     earlier, now = tmp_path / "earlier", tmp_path / "now"
     for folder in (earlier, now):
         folder.mkdir()
-    write_paper(earlier, {"writes": Findings(changed([0.2])["writes"], [], [])})
+    write_paper(earlier, {"writes": Findings(changed([0.2])["writes"], [], [])}, [])
     kept = load_run(earlier / "bench.json")
-    page = write_paper(now, FOUND, ("last week", kept)).page.read_text("utf-8")
-    assert "Since last week of 20" in page
-    assert page.count(">better<") == 1
+    shown = write_paper(now, FOUND, [], ("last week", kept)).page.read_text("utf-8")
+    assert "Since last week of 20" in shown
+    assert shown.count(">better<") == 1
     # The page without a comparison says nothing of one.
     assert "Since" not in (earlier / "bench.html").read_text("utf-8")
+
+
+ASKED = Asked(
+    rows=1,
+    runs=1,
+    filled=0,
+    scale=False,
+    held=1,
+    accounts=1,
+    reads=1,
+    seconds=1,
+    seed=1,
+    minutes=1,
+    writers=1,
+    clients=1,
+    sessions=1,
+    rate=1,
+    data=None,
+)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put benches that measure nothing in the place of all, and return which were run."""
+    ran: list[str] = []
+
+    def find(name: str) -> Bench:
+        def measure(_known: Settings, _asked: Asked, _tell: Tell) -> str:
+            ran.append(name)
+            return name
+
+        return replace(
+            find_bench(name),
+            measure=measure,
+            findings=lambda name: Findings({"environment": {}}, [], [f"text of {name}"]),
+        )
+
+    monkeypatch.setattr(run, "find_bench", find)
+    monkeypatch.setattr(page, "ratios_of", lambda *_: [])
+    monkeypatch.setattr(page, "growths_of", lambda *_: [])
+    monkeypatch.setattr(page, "distributions_of", lambda *_: [])
+    return ran
+
+
+def test_what_needs_logs_is_left_out_and_the_rest_is_measured(
+    measured: list[str], settings: Settings, tmp_path: Path
+) -> None:
+    paper = run.write_all(settings, ASKED, tmp_path, "", lambda _: None)
+    assert measured == ["import", "rls", "writes", "sync", "gatekeeper"]
+    assert paper.left_out == ["uploads"]
+    assert "Not measured: uploads." in paper.page.read_text("utf-8")
+    assert json.loads(paper.numbers.read_text("utf-8"))["left_out"] == ["uploads"]
+
+
+def test_with_logs_all_are_measured(
+    measured: list[str], settings: Settings, tmp_path: Path
+) -> None:
+    paper = run.write_all(settings, replace(ASKED, data=tmp_path), tmp_path, "", lambda _: None)
+    assert measured == ["import", "rls", "writes", "uploads", "sync", "gatekeeper"]
+    assert paper.left_out == []
+    assert "Not measured" not in paper.page.read_text("utf-8")
+
+
+def test_logs_that_are_nowhere_are_refused_before_anything_is_measured(
+    measured: list[str], settings: Settings, tmp_path: Path
+) -> None:
+    asked = replace(ASKED, data=tmp_path / "nowhere")
+    with pytest.raises(SessionbaseError, match="nowhere is not a folder"):
+        run.write_all(settings, asked, tmp_path, "", lambda _: None)
+    assert measured == []
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"benches": 1}', '{"benches": {"sync": {}}}'])
