@@ -20,6 +20,12 @@ def check_port(port: int) -> None:
         raise SessionbaseError(ExitCode.REFUSED, f"--port is from 0 to {_LAST_PORT}")
 
 
+def check_least(option: str, number: int, least: int = 0) -> None:
+    """Hold an option's number to the least that it may be. Raises SessionbaseError (REFUSED)."""
+    if number < least:
+        raise SessionbaseError(ExitCode.REFUSED, f"{option} is at least {least}")
+
+
 class _Option(Argument):
     """An option. Raises ParseError, which invoke shows, where its word is not of its kind."""
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from jwt.algorithms import OKPAlgorithm
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -31,6 +31,7 @@ from starlette.routing import Route
 from harness.demo.people import CLIENT_ID, ISSUER, PEOPLE
 from harness.errors import ExitCode, SessionbaseError
 from harness.settings import Settings
+from harness.templates import template_environment
 
 TOKEN_SECONDS = 60
 """How long a token lives: it is exchanged for a login session at once."""
@@ -214,11 +215,5 @@ def _back(asked: dict[str, str], facts: dict[str, str]) -> Response:
 
 
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
+    folder = Path(__file__).parent
+    return template_environment(folder, is_html=True, filters={}).get_template("page.html.j2")

@@ -6,6 +6,7 @@ import sys
 
 from harness import console
 from harness.errors import ExitCode, SessionbaseError
+from harness.options import check_least
 from harness.settings import PROJECT, Settings
 from harness.testing.debian import find_tools
 from harness.testing.electrics import ElectricChoice, choose_electric, parse_electric
@@ -32,8 +33,7 @@ def run_tests(  # noqa: PLR0913 - its options
     says.
     FAILED if a test fails, NO_TESTS if the expression fits none at all.
     """
-    if workers < 0:
-        raise SessionbaseError(ExitCode.BAD_SETTINGS, "--workers is not negative")
+    check_least("--workers", workers)
     choice, electric_choice = parse_choice(postgres), parse_electric(electric)
     if "py" in parts:
         # Before anything is started: what pytest refuses it refuses with a traceback.

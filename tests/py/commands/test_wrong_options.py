@@ -25,7 +25,12 @@ _PARSED = 1
         (["gatekeeper", "--port=-2"], ExitCode.REFUSED, "--port is from 0 to 65535"),
         (["up", "--port=65536"], ExitCode.REFUSED, "--port is from 0 to 65535"),
         (["docs", "--out=README.md"], ExitCode.REFUSED, "README.md is not a folder"),
-        (["test", "--workers=-1"], ExitCode.BAD_SETTINGS, "--workers is not negative"),
+        (["test", "--workers=-1"], ExitCode.REFUSED, "--workers is at least 0"),
+        (["ingest-sessions", "--wait=-5"], ExitCode.REFUSED, "--wait is at least 0"),
+        (["maintenance", "--wait=-5"], ExitCode.REFUSED, "--wait is at least 0"),
+        (["backup", "--jobs=0"], ExitCode.REFUSED, "--jobs is at least 1"),
+        (["restore", "here", "--jobs=0"], ExitCode.REFUSED, "--jobs is at least 1"),
+        (["maintenance", "--begin="], ExitCode.REFUSED, "--begin takes the reason"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
