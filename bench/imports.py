@@ -58,7 +58,8 @@ class Order:
 class Method:
     """One way to bring the messages of a snapshot into a database in some state.
 
-    floor: the title of the method it is compared with.
+    floor: the title of the method it is compared with. goal: how many times as long as that one's
+    a row may take, if there is a goal.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Method:
     snapshot: str
     floor: str
     jobs: int = 1
+    goal: float | None = None
 
 
 @dataclass
@@ -110,17 +112,20 @@ class Report:
 
 FLOOR_FILLED = "COPY of ready rows (floor)"
 FLOOR_EMPTY = "COPY of ready rows, empty (floor)"
+GOAL_FILLED = 1 / 0.9
+"""0.9 of the rows a second of the floor."""
+GOAL_EMPTY = 1 / 1.5
 
 METHODS = (
     Method(FLOOR_FILLED, "copy", "filled", "clean", FLOOR_FILLED),
-    Method("import, 1 job", "import", "filled", "clean", FLOOR_FILLED),
+    Method("import, 1 job", "import", "filled", "clean", FLOOR_FILLED, goal=GOAL_FILLED),
     Method("import, 2 jobs", "import", "filled", "clean", FLOOR_FILLED, jobs=2),
     Method("insert row by row", "insert", "filled", "tenth", FLOOR_FILLED),
     Method("import, 1 bad record in 400", "import", "filled", "dirty", FLOOR_FILLED),
     Method("import again, same file", "import", "imported", "clean", FLOOR_FILLED),
     Method("import again, 1 message more", "import", "imported", "appended", FLOOR_FILLED),
     Method(FLOOR_EMPTY, "copy", "empty", "clean", FLOOR_EMPTY),
-    Method("import into empty tables", "import", "empty", "clean", FLOOR_EMPTY),
+    Method("import into empty tables", "import", "empty", "clean", FLOOR_EMPTY, goal=GOAL_EMPTY),
     Method(
         "import into empty tables, 1 bad record in 400", "import", "empty", "dirty", FLOOR_EMPTY
     ),

@@ -85,7 +85,8 @@ def _of_import(bench: str, facts: Facts) -> Iterator[Ratio]:
     for one in facts["methods"]:
         compared = one["time_per_row_to_floor"]
         name = f"{one['method']}, {one['database']}: time a row to COPY of ready rows"
-        yield Ratio(bench, name, compared["runs"], None, more_is_better=False)
+        # An earlier run to compare with may know no goals.
+        yield Ratio(bench, name, compared["runs"], one.get("goal"), more_is_better=False)
 
 
 def _of_rls(bench: str, facts: Facts) -> Iterator[Ratio]:

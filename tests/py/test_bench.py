@@ -75,7 +75,7 @@ def test_the_page_and_the_facts_have_every_figure(report: Report) -> None:
 
 def test_a_ratio_is_against_the_floor_of_the_same_run() -> None:
     floor = Method("floor", "copy", "empty", "clean", "floor")
-    slow = Method("slow", "import", "empty", "clean", "floor")
+    slow = Method("slow", "import", "empty", "clean", "floor", goal=1.5)
     table = Measurements(
         10,
         [
@@ -84,7 +84,7 @@ def test_a_ratio_is_against_the_floor_of_the_same_run() -> None:
         ],
     )
     assert table.lines[1].ratios(table.lines[0]) == [2, 1.5]
-    assert cells(table)[1] == ["slow", "empty", "10", "3", "2..5", "1.75", "0"]
+    assert cells(table)[1] == ["slow", "empty", "10", "3", "2..5", "1.75", "1.50", "not met", "0"]
 
 
 def test_an_import_that_loses_a_record_gives_no_figure(tmp_path: Path) -> None:
@@ -161,5 +161,9 @@ def test_a_bench_that_there_is_not_is_refused_with_those_there_are() -> None:
 def test_the_page_of_all_benches_takes_these_facts(report: Report) -> None:
     told = import_findings(report).facts
     assert all(ratio.runs for ratio in ratios_of("import", told))
-    assert ratios_of("import", told)
+    goals = {ratio.name: ratio.goal for ratio in ratios_of("import", told) if ratio.goal}
+    assert goals == {
+        "import, 1 job, filled: time a row to COPY of ready rows": pytest.approx(1.11, abs=0.01),
+        "import into empty tables, empty: time a row to COPY of ready rows": pytest.approx(2 / 3),
+    }
     assert [len(one.samples) for one in distributions_of("import", told)] == []
