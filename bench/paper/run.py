@@ -31,10 +31,10 @@ def write_all(known: Settings, asked: Asked, out: Path, compare: str, tell: Tell
         ) from None
     found: dict[str, Findings] = {}
     benches = {name: find_bench(name) for name in NAMES}
-    compared = {name: bench for name, bench in benches.items() if bench.has_peers}
-    left_out = [name for name, bench in compared.items() if bench.needs_logs and not asked.data]
-    for name in left_out:
-        del compared[name]
+    left_out = [name for name, bench in benches.items() if bench.needs_logs and not asked.data]
+    compared = {
+        name: bench for name, bench in benches.items() if bench.has_peers and name not in left_out
+    }
     for place, (name, bench) in enumerate(compared.items(), 1):
         tell(f"bench {place} of {len(compared)}: {name}")
         found[name] = bench.findings(measure(bench, known, asked, tell))

@@ -299,7 +299,7 @@ def _end(up: _Up) -> None:
 def _port(order: UpOrder) -> int:
     """Return the port to serve on. Raises SessionbaseError (REFUSED) if it is taken."""
     if order.port is None:
-        return USUAL_PORT if bindable(USUAL_PORT) else free_port()
+        return bindable(USUAL_PORT) or free_port()
     if order.port and not bindable(order.port):
         raise SessionbaseError(
             ExitCode.REFUSED,
